@@ -1,0 +1,20 @@
+"""The versioned REST API and its documentation."""
+
+from django.urls import include, path
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+
+from apps.accounts.api.views import JwksView
+
+v1 = [
+    path("", include("apps.accounts.api.urls")),
+    path("", include("apps.contacts.api.urls")),
+    path("", include("apps.campaigns.api.urls")),
+    path("", include("apps.calls.api.urls")),
+]
+
+urlpatterns = [
+    path("v1/", include((v1, "v1"))),
+    path("schema/", SpectacularAPIView.as_view(), name="api-schema"),
+    path("docs/", SpectacularSwaggerView.as_view(url_name="api-schema"), name="api-docs"),
+    path("jwks.json", JwksView.as_view(), name="jwks"),
+]

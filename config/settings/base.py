@@ -1,0 +1,327 @@
+"""Settings shared by every environment; local, test and production only override.
+
+Every value an operator may set is read here, and docs/settings.md lists them.
+"""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import dj_database_url
+import psycopg_pool
+from csp.constants import NONE, SELF
+from django.core.exceptions import ImproperlyConfigured
+
+from apps.core.logging import configure_structlog, logging_config
+from config.env import env_bool, env_int, env_list, env_secret, env_str
+
+BASE_DIR = Path(__file__).resolve().parents[2]
+
+# ── Where we are ────────────────────────────────────────────────────────────────────────────────────────────
+SECRET_KEY = env_secret("SECRET_KEY")
+DEBUG = False
+PORT = env_int("PORT", 8000)
+MEDIA_PORT = env_int("MEDIA_PORT", 8001)
+
+# What carriers and browsers are told; never taken from a Host header.
+PUBLIC_ORIGIN = env_str("PUBLIC_ORIGIN", f"http://127.0.0.1:{PORT}").rstrip("/")
+_public = urlsplit(PUBLIC_ORIGIN)
+if _public.scheme not in {"http", "https"} or not _public.netloc or _public.path:
+    raise ImproperlyConfigured(f"PUBLIC_ORIGIN must look like https://voice.example.com, not {PUBLIC_ORIGIN!r}.")
+# The media process usually stands behind the same host; where it has its own, say so.
+PUBLIC_MEDIA_ORIGIN = env_str("PUBLIC_MEDIA_ORIGIN", PUBLIC_ORIGIN.replace("http", "ws", 1)).rstrip("/")
+
+ALLOWED_HOSTS = env_list("ALLOWED_HOSTS", f"{_public.hostname},127.0.0.1,localhost")
+CSRF_TRUSTED_ORIGINS = [PUBLIC_ORIGIN]
+
+# ── Applications ────────────────────────────────────────────────────────────────────────────────────────────
+INSTALLED_APPS = [
+    "daphne",
+    "modeltranslation",
+    "apps.core.admin_site.CallCentreAdminConfig",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.humanize",
+    "channels",
+    "rest_framework",
+    "rest_framework_simplejwt",
+    "drf_spectacular",
+    "django_filters",
+    "import_export",
+    "axes",
+    "csp",
+    "django_prometheus",
+    "apps.core",
+    "apps.accounts",
+    "apps.contacts",
+    "apps.calls",
+    "apps.campaigns",
+    "apps.cockpit",
+]
+
+MIDDLEWARE = [
+    "django_prometheus.middleware.PrometheusBeforeMiddleware",
+    "apps.core.middleware.RequestIdMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "apps.accounts.middleware.UserLanguageMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "axes.middleware.AxesMiddleware",
+    "django_prometheus.middleware.PrometheusAfterMiddleware",
+]
+
+ROOT_URLCONF = "config.urls"
+ASGI_APPLICATION = "config.asgi.application"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.template.context_processors.i18n",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "apps.cockpit.context_processors.navigation",
+            ],
+        },
+    },
+]
+
+# ── Database: a real pool, sized per process class ──────────────────────────────────────────────────────────
+# 10 kept open and 20 more under load; a worker or beat process sets smaller numbers in its environment.
+DB_POOL_SIZE = env_int("DB_POOL_SIZE", 10)
+DB_POOL_OVERFLOW = env_int("DB_POOL_OVERFLOW", 20)
+DATABASES: dict[str, Any] = {"default": dj_database_url.parse(env_str("DATABASE_URL"))}
+DATABASES["default"]["ENGINE"] = "django_prometheus.db.backends.postgresql"
+DATABASES["default"]["CONN_MAX_AGE"] = 0  # the pool keeps connections, not the thread
+DATABASES["default"].setdefault("OPTIONS", {})["pool"] = {
+    "min_size": min(DB_POOL_SIZE, env_int("DB_POOL_MIN", 1)),
+    "max_size": DB_POOL_SIZE + DB_POOL_OVERFLOW,
+    "timeout": 10,
+    "max_idle": 60,
+    "check": psycopg_pool.ConnectionPool.check_connection,  # pre-ping: a restarted server is not a failed request
+}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# ── Redis: cache, sessions, token deny-list, Celery, channel layer ──────────────────────────────────────────
+REDIS_URL = env_str("REDIS_URL")
+CACHES = {
+    "default": {
+        "BACKEND": "django_redis.cache.RedisCache",
+        "LOCATION": REDIS_URL,
+        "KEY_PREFIX": "cc",
+        "OPTIONS": {
+            "CLIENT_CLASS": "django_redis.client.DefaultClient",
+            "SOCKET_CONNECT_TIMEOUT": 3,
+            "SOCKET_TIMEOUT": 5,
+        },
+    }
+}
+SESSION_ENGINE = "django.contrib.sessions.backends.cached_db"
+CHANNEL_LAYERS = {
+    "default": {
+        "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+        "CONFIG": {"hosts": [REDIS_URL], "prefix": "cc-layer"},
+    }
+}
+
+CELERY_BROKER_URL = REDIS_URL
+CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 600, "global_keyprefix": "cc-celery-"}
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_TASK_IGNORE_RESULT = True  # results are rows
+CELERY_TASK_ACKS_LATE = False  # a lost task is found again by its row; a repeated one would be work for nothing
+CELERY_WORKER_PREFETCH_MULTIPLIER = 4
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_TASK_DEFAULT_QUEUE = "default"
+CELERY_TIMEZONE = "UTC"
+# Periodic work belongs to the app that does it: see CELERY_BEAT_SCHEDULE below.
+CELERY_BEAT_SCHEDULE: dict[str, Any] = {
+    "campaigns.run_dial_cycles": {
+        "task": "campaigns.run_dial_cycles",
+        "schedule": timedelta(seconds=1),
+        "options": {"expires": 5},
+    },
+    "campaigns.settle_overdue_attempts": {
+        "task": "campaigns.settle_overdue_attempts",
+        "schedule": timedelta(seconds=10),
+        "options": {"expires": 30},
+    },
+    "calls.reconcile_stale_legs": {
+        "task": "calls.reconcile_stale_legs",
+        "schedule": timedelta(seconds=10),
+        "options": {"expires": 30},
+    },
+    "core.beat_heartbeat": {
+        "task": "core.beat_heartbeat",
+        "schedule": timedelta(seconds=5),
+        "options": {"expires": 5},
+    },
+}
+
+# ── Who may come in ─────────────────────────────────────────────────────────────────────────────────────────
+AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    "apps.accounts.backends.RoleBackend",
+]
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.BCryptSHA256PasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+LOGIN_URL = "accounts:login"
+LOGIN_REDIRECT_URL = "home"
+LOGOUT_REDIRECT_URL = "accounts:login"
+SESSION_COOKIE_AGE = 12 * 3600
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+AXES_FAILURE_LIMIT = env_int("LOGIN_FAILURE_LIMIT", 5)
+AXES_COOLOFF_TIME = timedelta(minutes=env_int("LOGIN_LOCKOUT_MINUTES", 15))
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_RESET_ON_SUCCESS = True
+AXES_LOCKOUT_CALLABLE = "apps.accounts.views.locked_out"
+
+# ── API ─────────────────────────────────────────────────────────────────────────────────────────────────────
+# Ed25519 key pair that signs API tokens, PEM (PKCS 8). Older public keys stay valid while tokens of theirs live.
+JWT_SIGNING_KEY = env_secret("JWT_SIGNING_KEY")
+JWT_PREVIOUS_KEYS = env_str("JWT_PREVIOUS_KEYS", "")
+JWT_ACCESS_MINUTES = env_int("JWT_ACCESS_MINUTES", 10)
+JWT_REFRESH_DAYS = env_int("JWT_REFRESH_DAYS", 7)
+SIMPLE_JWT = {
+    "ALGORITHM": "EdDSA",
+    "SIGNING_KEY": JWT_SIGNING_KEY,
+    "ACCESS_TOKEN_LIFETIME": timedelta(minutes=JWT_ACCESS_MINUTES),
+    "REFRESH_TOKEN_LIFETIME": timedelta(days=JWT_REFRESH_DAYS),
+    "ROTATE_REFRESH_TOKENS": True,
+    "ISSUER": PUBLIC_ORIGIN,
+    "UPDATE_LAST_LOGIN": True,
+}
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "apps.accounts.authentication.TokenAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["apps.accounts.permissions.RolePermission"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_PAGINATION_CLASS": "apps.core.api.Pagination",
+    "DEFAULT_FILTER_BACKENDS": [
+        "django_filters.rest_framework.DjangoFilterBackend",
+        "rest_framework.filters.SearchFilter",
+        "rest_framework.filters.OrderingFilter",
+    ],
+    "DEFAULT_VERSIONING_CLASS": "rest_framework.versioning.NamespaceVersioning",
+    "DEFAULT_VERSION": "v1",
+    "ALLOWED_VERSIONS": ["v1"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "EXCEPTION_HANDLER": "apps.core.api.exception_handler",
+    "DEFAULT_THROTTLE_CLASSES": [
+        "rest_framework.throttling.AnonRateThrottle",
+        "rest_framework.throttling.UserRateThrottle",
+    ],
+    "DEFAULT_THROTTLE_RATES": {"anon": "60/min", "user": "1200/min"},
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Call centre API",
+    "DESCRIPTION": "Contacts, campaigns, calls and their transcripts.",
+    "VERSION": "1.0.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SCHEMA_PATH_PREFIX": r"/api/v[0-9]",
+    "COMPONENT_SPLIT_REQUEST": True,
+}
+
+# ── Languages ───────────────────────────────────────────────────────────────────────────────────────────────
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English"), ("es", "Español"), ("cs", "Čeština")]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+MODELTRANSLATION_DEFAULT_LANGUAGE = "en"
+MODELTRANSLATION_FALLBACK_LANGUAGES = ("en",)
+USE_I18N = True
+USE_TZ = True
+TIME_ZONE = env_str("TIME_ZONE", "UTC")
+# The country whose numbering plan reads phone numbers written without a leading +.
+DEFAULT_COUNTRY = env_str("DEFAULT_COUNTRY", "US")
+
+# ── Files ───────────────────────────────────────────────────────────────────────────────────────────────────
+VAR_DIR = Path(env_str("VAR_DIR", str(BASE_DIR / "var"))).resolve()
+STATIC_URL = "static/"
+STATIC_ROOT = VAR_DIR / "static"
+_NODE = BASE_DIR / "node_modules"
+STATICFILES_DIRS: list[Any] = [
+    BASE_DIR / "static",
+    ("vendor/tabler", _NODE / "@tabler/core/dist"),
+    ("vendor/htmx", _NODE / "htmx.org/dist"),
+    ("vendor/chart.js", _NODE / "chart.js/dist"),
+]
+MEDIA_ROOT = VAR_DIR / "uploads"
+MEDIA_URL = "uploads/"
+FILE_UPLOAD_MAX_MEMORY_SIZE = 2_500_000
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2_500_000
+IMPORT_MAX_BYTES = env_int("IMPORT_MAX_BYTES", 300_000_000)
+
+# ── Browser safety ──────────────────────────────────────────────────────────────────────────────────────────
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [SELF],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "img-src": [SELF, "data:"],
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "media-src": [SELF, "blob:"],
+        "object-src": [NONE],
+        "base-uri": [SELF],
+        "form-action": [SELF],
+        "frame-ancestors": [NONE],
+    }
+}
+X_FRAME_OPTIONS = "DENY"
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+
+# ── Carriers and voice AI ───────────────────────────────────────────────────────────────────────────────────
+# An outside service without its credential is simply not offered; a half-set one is a system check (calls.E…).
+TWILIO_API_BASE = env_str("TWILIO_API_BASE", "https://api.twilio.com").rstrip("/")
+TWILIO_ACCOUNT_SID = env_str("TWILIO_ACCOUNT_SID", "")
+TWILIO_AUTH_TOKEN = env_str("TWILIO_AUTH_TOKEN", "")
+TELNYX_API_BASE = env_str("TELNYX_API_BASE", "https://api.telnyx.com/v2").rstrip("/")
+TELNYX_API_KEY = env_str("TELNYX_API_KEY", "")
+TELNYX_PUBLIC_KEY = env_str("TELNYX_PUBLIC_KEY", "")
+OPENAI_API_KEY = env_str("OPENAI_API_KEY", "")
+OPENAI_BASE_URL = env_str("OPENAI_BASE_URL", "https://api.openai.com/v1").rstrip("/")
+OPENAI_REALTIME_BASE = env_str("OPENAI_REALTIME_BASE", "wss://api.openai.com/v1").rstrip("/")
+GEMINI_API_KEY = env_str("GEMINI_API_KEY", "")
+GEMINI_API_BASE = env_str("GEMINI_API_BASE", "https://generativelanguage.googleapis.com").rstrip("/")
+DEEPGRAM_API_KEY = env_str("DEEPGRAM_API_KEY", "")
+DEEPGRAM_API_BASE = env_str("DEEPGRAM_API_BASE", "https://api.deepgram.com").rstrip("/")
+
+CARRIER_TIMEOUT_S = env_int("CARRIER_TIMEOUT_S", 10)
+WEBHOOK_MAX_BYTES = env_int("WEBHOOK_MAX_BYTES", 65_536)
+MEDIA_MAX_CALLS = env_int("MEDIA_MAX_CALLS", 150)
+CALL_MAX_MINUTES = env_int("CALL_MAX_MINUTES", 30)
+
+# ── Logs and metrics ────────────────────────────────────────────────────────────────────────────────────────
+LOG_LEVEL = env_str("LOG_LEVEL", "INFO")
+LOGGING = logging_config(level=LOG_LEVEL)
+LOGGING_CONFIG = "logging.config.dictConfig"
+configure_structlog()
+PROMETHEUS_EXPORT_MIGRATIONS = False

@@ -1,0 +1,27 @@
+"""Settings of the test suite: the real services, cheap password hashes, no caching between tests by accident."""
+
+import os
+
+# Carriers and voice AIs of the tests are loopback servers; these are their credentials, never anyone's.
+os.environ.setdefault("SECRET_KEY", "test-only-" + "x" * 50)
+os.environ.setdefault("TWILIO_ACCOUNT_SID", "AC" + "0" * 31 + "1")
+os.environ.setdefault("TWILIO_AUTH_TOKEN", "0123456789abcdef0123456789abcdef")
+os.environ.setdefault("OPENAI_API_KEY", "sk-test")
+if "JWT_SIGNING_KEY" not in os.environ and "JWT_SIGNING_KEY_FILE" not in os.environ:
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    os.environ["JWT_SIGNING_KEY"] = (
+        Ed25519PrivateKey.generate()
+        .private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+        .decode()
+    )
+
+from config.settings.base import *  # noqa: E402, F403
+
+STYLEGUIDE = True
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_AUTOREFRESH = True
