@@ -1,0 +1,57 @@
+"""Phone numbers: E.164 in and out, the zone they ring in, and a mask for eyes and logs. No Django here."""
+
+from dataclasses import dataclass
+
+import phonenumbers
+from phonenumbers import PhoneNumberFormat, timezone
+
+
+class BadPhoneNumber(ValueError):
+    """Not a number that can be dialled. ``reason`` is a stable code: empty, not_a_number, impossible."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class PhoneFacts:
+    e164: str
+    country: str  # ISO 3166 alpha-2, "" where the plan is shared or not geographic
+    time_zone: str  # IANA name, "" where the number does not tell
+    zone_is_certain: bool  # False where the number's area spans several zones
+
+
+def read_phone(raw: str, *, default_country: str) -> PhoneFacts:
+    """Read a number as a person wrote it. Raises BadPhoneNumber."""
+    text = raw.strip()
+    if not text:
+        raise BadPhoneNumber("empty")
+    try:
+        number = phonenumbers.parse(text, default_country)
+    except phonenumbers.NumberParseException as error:
+        raise BadPhoneNumber("not_a_number") from error
+    if not phonenumbers.is_valid_number(number):
+        raise BadPhoneNumber("impossible")
+    zones = [zone for zone in timezone.time_zones_for_number(number) if zone != timezone.UNKNOWN_TIMEZONE]
+    return PhoneFacts(
+        e164=phonenumbers.format_number(number, PhoneNumberFormat.E164),
+        country=phonenumbers.region_code_for_number(number) or "",
+        time_zone=zones[0] if zones else "",
+        zone_is_certain=len(zones) == 1,
+    )
+
+
+def display(e164: str) -> str:
+    """The number grouped as its country writes it: +1 202-555-0123."""
+    try:
+        return phonenumbers.format_number(phonenumbers.parse(e164), PhoneNumberFormat.INTERNATIONAL)
+    except phonenumbers.NumberParseException:
+        return e164
+
+
+def mask(e164: str) -> str:
+    """What a log or a viewer without the right sees: country code and last two digits."""
+    if len(e164) < 6:
+        return "•" * len(e164)
+    return f"{e164[:3]}{'•' * (len(e164) - 5)}{e164[-2:]}"
