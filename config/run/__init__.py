@@ -1,0 +1,1 @@
+"""What stands behind `make`: set up, embedded servers, secrets, and the process runner. No Django in here."""

@@ -1,0 +1,127 @@
+"""The environment that the product's processes get from `make run`, `make test` and `python -m config.run env`."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from config.run import secrets_store
+from config.run.layout import Layout
+from config.run.problem import Problem
+from config.run.services import Endpoints
+
+_FALSE = {"0", "false", "no", "off"}
+_TRUE = {"1", "true", "yes", "on"}
+
+
+@dataclass(frozen=True, slots=True)
+class Switches:
+    """What a person chose on the command line: `make run PORT=9000 SANDBOX=0`."""
+
+    port: int
+    media_port: int
+    carrier_port: int
+    ai_port: int
+    sandbox: bool
+    demo: bool
+    show_logs: bool
+
+    @classmethod
+    def from_environment(cls, given: Mapping[str, str]) -> "Switches":
+        return cls(
+            port=_port(given, "PORT", 8000),
+            media_port=_port(given, "MEDIA_PORT", 8001),
+            carrier_port=_port(given, "SANDBOX_CARRIER_PORT", 8010),
+            ai_port=_port(given, "SANDBOX_AI_PORT", 8011),
+            sandbox=_switch(given, "SANDBOX", True),
+            demo=_switch(given, "DEMO", True),
+            show_logs=_switch(given, "LOGS", False),
+        )
+
+    def ports(self) -> dict[str, int]:
+        """Variable → port, for every port that a run listens on."""
+        ports = {"PORT": self.port, "MEDIA_PORT": self.media_port}
+        if self.sandbox:
+            ports |= {"SANDBOX_CARRIER_PORT": self.carrier_port, "SANDBOX_AI_PORT": self.ai_port}
+        return ports
+
+
+def application_environment(
+    layout: Layout, switches: Switches, endpoints: Endpoints, *, settings: str, given: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """Everything a process needs: what the person set, else what this run made.
+
+    settings: the DJANGO_SETTINGS_MODULE where the person set none. given: the person's environment.
+    """
+    given = os.environ if given is None else given
+    ours = {
+        "DJANGO_SETTINGS_MODULE": settings,
+        "VAR_DIR": str(layout.var),
+        "BIND": "127.0.0.1",
+        "PORT": str(switches.port),
+        "MEDIA_PORT": str(switches.media_port),
+        "PUBLIC_ORIGIN": f"http://127.0.0.1:{switches.port}",
+        "PUBLIC_MEDIA_ORIGIN": f"ws://127.0.0.1:{switches.media_port}",
+        "DEMO_LOGINS_FILE": str(layout.demo_logins),
+        "PYTHONUNBUFFERED": "1",
+    }
+    if "PUBLIC_ORIGIN" in given and "PUBLIC_MEDIA_ORIGIN" not in given:
+        del ours["PUBLIC_MEDIA_ORIGIN"]  # a public host has its own way to the media process
+    ours |= {
+        name: value
+        for name, value in secrets_store.application_secrets(layout).items()
+        if name.removesuffix("_FILE") not in given
+    }
+    environment = ours | dict(given) | endpoints.as_environment()
+    if switches.sandbox:
+        environment = _at_the_sandbox(environment, layout, switches, given)
+    return environment
+
+
+def _at_the_sandbox(
+    environment: dict[str, str], layout: Layout, switches: Switches, given: Mapping[str, str]
+) -> dict[str, str]:
+    """Point each provider at the sandbox, with the sandbox's account, unless the person named its address.
+
+    An account set for a real provider never goes to the sandbox, nor the sandbox's to a real one.
+    """
+    carrier = f"http://127.0.0.1:{switches.carrier_port}"
+    ai = f"127.0.0.1:{switches.ai_port}"
+    providers: dict[str, dict[str, str]] = {
+        "TWILIO": {"TWILIO_API_BASE": carrier},
+        "TELNYX": {"TELNYX_API_BASE": f"{carrier}/v2"},
+        "OPENAI": {"OPENAI_BASE_URL": f"http://{ai}/v1", "OPENAI_REALTIME_BASE": f"ws://{ai}/v1"},
+        "GEMINI": {"GEMINI_API_BASE": f"http://{ai}"},
+        "DEEPGRAM": {"DEEPGRAM_API_BASE": f"http://{ai}"},
+    }
+    accounts = secrets_store.sandbox_secrets(layout)
+    environment = environment | {
+        "SANDBOX_CARRIER_PORT": str(switches.carrier_port),
+        "SANDBOX_AI_PORT": str(switches.ai_port),
+        "SANDBOX_TELNYX_SIGNING_KEY_FILE": accounts["SANDBOX_TELNYX_SIGNING_KEY_FILE"],
+    }
+    for provider, bases in providers.items():
+        if any(base in given for base in bases):
+            continue
+        for name in [name for name in environment if name.startswith(f"{provider}_")]:
+            del environment[name]
+        environment |= bases
+        environment |= {name: path for name, path in accounts.items() if name.startswith(f"{provider}_")}
+    return environment
+
+
+def _port(given: Mapping[str, str], name: str, default: int) -> int:
+    raw = given.get(name) or str(default)
+    if not raw.isdecimal() or not 0 < int(raw) < 65536:
+        raise Problem(f"{name}={raw} is not a port number. Use one between 1024 and 65535.")
+    return int(raw)
+
+
+def _switch(given: Mapping[str, str], name: str, default: bool) -> bool:
+    raw = given.get(name, "").strip().lower()
+    if raw in _TRUE:
+        return True
+    if raw in _FALSE:
+        return False
+    if raw == "":
+        return default
+    raise Problem(f"{name}={raw} must be 1 or 0.")
