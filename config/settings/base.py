@@ -9,7 +9,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import dj_database_url
-import psycopg_pool
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
@@ -108,12 +107,12 @@ DB_POOL_OVERFLOW = env_int("DB_POOL_OVERFLOW", 20)
 DATABASES: dict[str, Any] = {"default": dj_database_url.parse(env_str("DATABASE_URL"))}
 DATABASES["default"]["ENGINE"] = "django_prometheus.db.backends.postgresql"
 DATABASES["default"]["CONN_MAX_AGE"] = 0  # the pool keeps connections, not the thread
+DATABASES["default"]["CONN_HEALTH_CHECKS"] = True  # pre-ping: a restarted server is not a failed request
 DATABASES["default"].setdefault("OPTIONS", {})["pool"] = {
     "min_size": min(DB_POOL_SIZE, env_int("DB_POOL_MIN", 1)),
     "max_size": DB_POOL_SIZE + DB_POOL_OVERFLOW,
     "timeout": 10,
     "max_idle": 60,
-    "check": psycopg_pool.ConnectionPool.check_connection,  # pre-ping: a restarted server is not a failed request
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 

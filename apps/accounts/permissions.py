@@ -1,0 +1,45 @@
+"""The permission table at the door of pages, API and sockets: deny by default."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+
+from apps.accounts.roles import Permission, may
+
+View = Callable[..., HttpResponseBase]
+
+
+def allowed(user: Any, permission: Permission) -> bool:
+    """Whether this user (or anonymous visitor) may do it."""
+    return bool(user.is_authenticated and user.is_active and may(user.role, permission))
+
+
+def requires(permission: Permission) -> Callable[[View], View]:
+    """A page for those who hold the permission; others get the sign-in page or 403."""
+
+    def decorate(view: View) -> View:
+        @login_required
+        @wraps(view)
+        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            if not allowed(request.user, permission):
+                raise PermissionDenied
+            return view(request, *args, **kwargs)
+
+        return guarded
+
+    return decorate
+
+
+class RolePermission(BasePermission):
+    """A view names its permission: ``permission = Permission.X``, or ``permissions = {"GET": X, "POST": Y}`` by method."""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        needed = getattr(view, "permissions", {}).get(request.method, getattr(view, "permission", None))
+        return needed is not None and allowed(request.user, needed)

@@ -1,0 +1,28 @@
+"""What happens on the line."""
+
+from apps.calls.models.call import Call, Direction, EndReason
+from apps.calls.models.cost import CostItem, Price
+from apps.calls.models.disposition import Disposition
+from apps.calls.models.event import CallEvent
+from apps.calls.models.leg import Leg, Party
+from apps.calls.models.number import Carrier, Number
+from apps.calls.models.turn import Speaker, Turn
+from apps.calls.models.virtual_agent import Provider, VirtualAgent
+
+__all__ = [
+    "Call",
+    "CallEvent",
+    "Carrier",
+    "CostItem",
+    "Direction",
+    "Disposition",
+    "EndReason",
+    "Leg",
+    "Number",
+    "Party",
+    "Price",
+    "Provider",
+    "Speaker",
+    "Turn",
+    "VirtualAgent",
+]

@@ -1,0 +1,49 @@
+"""A configured AI that holds conversations."""
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from apps.accounts.models import Language
+
+
+class Provider(models.TextChoices):
+    OPENAI = "openai", "OpenAI Realtime"
+
+
+def all_tools() -> list[str]:
+    return ["end_call", "set_disposition", "opt_out", "schedule_callback"]
+
+
+class VirtualAgent(models.Model):
+    """Who speaks, how, and what they may do. Greeting and instructions exist per language (modeltranslation)."""
+
+    name = models.CharField(_("name"), max_length=80, unique=True)
+    speaks_as = models.CharField(
+        _("speaks as"), max_length=80, help_text=_("The name the AI introduces itself with, for example Ada.")
+    )
+    company = models.CharField(_("company"), max_length=120, help_text=_("On whose behalf it calls."))
+    greeting = models.TextField(
+        _("greeting"),
+        help_text=_("First sentence. Say that an AI is speaking. {first_name}, {agent} and {company} are filled in."),
+    )
+    instructions = models.TextField(_("instructions"), help_text=_("What to achieve, how to speak, what never to say."))
+    provider = models.CharField(_("provider"), max_length=16, choices=Provider.choices, default=Provider.OPENAI)
+    model = models.CharField(_("model"), max_length=80, default="gpt-realtime-2.1")
+    voice = models.CharField(_("voice"), max_length=40, default="marin")
+    language = models.CharField(
+        _("language"),
+        max_length=8,
+        choices=Language.choices,
+        default=Language.ENGLISH,
+        help_text=_("Spoken when the contact's own language is not known."),
+    )
+    tools = models.JSONField(_("tools"), default=all_tools, help_text=_("What it may do during a call."))
+    is_active = models.BooleanField(_("in use"), default=True)
+
+    class Meta:
+        verbose_name = _("virtual agent")
+        verbose_name_plural = _("virtual agents")
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
