@@ -270,6 +270,7 @@ STATICFILES_DIRS: list[Any] = [
     ("vendor/tabler", _NODE / "@tabler/core/dist"),
     ("vendor/htmx", _NODE / "htmx.org/dist"),
     ("vendor/chart.js", _NODE / "chart.js/dist"),
+    ("vendor/inter", _NODE / "@fontsource-variable/inter"),
 ]
 MEDIA_ROOT = VAR_DIR / "uploads"
 MEDIA_URL = "uploads/"
