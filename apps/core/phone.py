@@ -1,6 +1,7 @@
 """Phone numbers: E.164 in and out, the zone they ring in, and a mask for eyes and logs. No Django here."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import phonenumbers
 from phonenumbers import PhoneNumberFormat, timezone
@@ -40,6 +41,16 @@ def read_phone(raw: str, *, default_country: str) -> PhoneFacts:
         time_zone=zones[0] if zones else "",
         zone_is_certain=len(zones) == 1,
     )
+
+
+@lru_cache(maxsize=65_536)
+def zones_of(e164: str) -> tuple[str, ...]:
+    """Every time zone the number may ring in, by IANA name; empty where the number does not tell."""
+    try:
+        number = phonenumbers.parse(e164)
+    except phonenumbers.NumberParseException:
+        return ()
+    return tuple(zone for zone in timezone.time_zones_for_number(number) if zone != timezone.UNKNOWN_TIMEZONE)
 
 
 def display(e164: str) -> str:

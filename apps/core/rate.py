@@ -1,0 +1,65 @@
+"""A turn-taking clock shared by every worker: so many starts per second and not one more.
+
+Two steps, each one Lua script on the server's own clock. *Reserve* gives out slots a little more than 1/rate apart,
+so that waiting threads are served in order and none starves. *Start* is asked when the slot has come, and looks back
+at the starts that really happened: a thread that woke late must not make the next ones pile up within one second.
+"""
+
+import math
+import time
+
+from django_redis import get_redis_connection
+
+# Slots lie 1 % further apart than 1/rate: room for threads that wake late, within the 2 % that pace may fall short.
+_SLACK = 1.01
+# The window looked back at, longer than a second by what may pass between our answer and the packet on the wire.
+_WINDOW_US = 1_005_000
+
+_RESERVE = """
+local t = redis.call('TIME')
+local now = tonumber(t[1]) * 1000000 + tonumber(t[2])
+local slot = now
+local last = redis.call('GET', KEYS[1])
+if last then slot = math.max(now, tonumber(last) + tonumber(ARGV[1])) end
+local wait = slot - now
+if wait > tonumber(ARGV[2]) then return -1 end
+redis.call('SET', KEYS[1], string.format('%.0f', slot), 'PX', math.ceil((wait + tonumber(ARGV[1])) / 1000) + 1000)
+return string.format('%.0f', wait)
+"""
+_START = """
+local t = redis.call('TIME')
+local now = tonumber(t[1]) * 1000000 + tonumber(t[2])
+local most = tonumber(ARGV[1])
+local oldest = redis.call('LINDEX', KEYS[1], most - 1)
+if oldest then
+  local wait = tonumber(oldest) + tonumber(ARGV[2]) - now
+  if wait > 0 then return string.format('%.0f', wait) end
+end
+redis.call('LPUSH', KEYS[1], string.format('%.0f', now))
+redis.call('LTRIM', KEYS[1], 0, most - 1)
+redis.call('PEXPIRE', KEYS[1], 5000)
+return '0'
+"""
+
+
+def wait_turn(key: str, *, per_second: float, max_wait_s: float) -> bool:
+    """Block this thread until its turn; False, at once, if that would take longer than max_wait_s.
+
+    key: what is paced, the same string in every process. per_second: starts per second, > 0, may be a fraction;
+    in any sliding second there are never more than that (rounded up to a whole start), and over time at most 2 % fewer.
+    A turn is used up even if the caller dies right after. Raises redis.RedisError when the clock cannot be asked:
+    without it nothing may be started.
+    """
+    if per_second <= 0:
+        raise ValueError("per_second must be above 0")
+    clock = get_redis_connection("default")
+    interval_us = 1_000_000 / per_second * _SLACK
+    wait_us = int(clock.eval(_RESERVE, 1, f"cc:rate:{key}:slot", f"{interval_us:.0f}", f"{max_wait_s * 1_000_000:.0f}"))
+    if wait_us < 0:
+        return False
+    most = math.ceil(per_second)
+    while True:
+        time.sleep(wait_us / 1_000_000)
+        wait_us = int(clock.eval(_START, 1, f"cc:rate:{key}:starts", most, _WINDOW_US))
+        if wait_us == 0:
+            return True
