@@ -20,16 +20,11 @@ def _services(arguments: Sequence[str]) -> int:
 
     --fast: for tests, nothing survives a power cut.
     """
+    durable = "--fast" not in arguments
     layout = Layout.from_environment()
     layout.create()
-    with (
-        checks.only_one(layout.lock),
-        _stop_signals() as stop,
-        services.running(layout, durable="--fast" not in arguments) as (
-            endpoints,
-            servers,
-        ),
-    ):
+    with checks.only_one(layout.lock), _stop_signals() as stop, services.running(layout, durable=durable) as running:
+        endpoints, servers = running
         for name, value in endpoints.as_environment().items():
             print(f"export {name}={shlex.quote(value)}", flush=True)
         print('# Up. Ctrl-C stops them. In another shell: eval "$(python -m config.run env)"', flush=True)
