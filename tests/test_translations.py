@@ -10,7 +10,6 @@ from apps.core import catalogues
 
 ROOT = Path(settings.BASE_DIR)
 LANGUAGES = [code for code, _name in settings.LANGUAGES if code != "en"]
-_GETTEXT = {name for name in catalogues._KEYWORDS if name != "_"} | {"_"}
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +39,7 @@ def test_no_text_is_put_together_inside_gettext():
             if (
                 isinstance(node, ast.Call)
                 and isinstance(node.func, ast.Name)
-                and node.func.id in _GETTEXT
+                and node.func.id in catalogues.KEYWORDS
                 and node.args
             ):
                 texts = node.args[1:2] if node.func.id.startswith(("pgettext", "npgettext")) else node.args[:1]

@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
 
+from babel.messages import extract as babel_extract
 from babel.messages.catalog import Catalog, Message
-from babel.messages.extract import extract_python
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 from django.utils.translation.template import templatize
@@ -22,16 +22,12 @@ PLURALS = {
         "nplurals=4; plural=(n == 1 && n % 1 == 0) ? 0 : (n >= 2 && n <= 4 && n % 1 == 0) ? 1: (n % 1 != 0 ) ? 2 : 3;"
     ),
 }
-_PLAIN = {"_", "gettext", "gettext_lazy", "gettext_noop", "ugettext"}
-_PLURAL = {"ngettext", "ngettext_lazy"}
-_CONTEXT = {"pgettext", "pgettext_lazy"}
-_CONTEXT_PLURAL = {"npgettext", "npgettext_lazy"}
-# Babel's way of saying which argument is what: (argument number, "c" for the context).
-_KEYWORDS = {
-    **dict.fromkeys(_PLAIN, None),
-    **dict.fromkeys(_PLURAL, (1, 2)),
-    **dict.fromkeys(_CONTEXT, ((1, "c"), 2)),
-    **dict.fromkeys(_CONTEXT_PLURAL, ((1, "c"), 2, 3)),
+# Babel's way of saying which argument is what: its number, with "c" for the context.
+KEYWORDS: dict[str, tuple[int | tuple[int, str], ...] | None] = {
+    **dict.fromkeys(("_", "gettext", "gettext_lazy", "gettext_noop"), None),
+    **dict.fromkeys(("ngettext", "ngettext_lazy"), (1, 2)),
+    **dict.fromkeys(("pgettext", "pgettext_lazy"), ((1, "c"), 2)),
+    **dict.fromkeys(("npgettext", "npgettext_lazy"), ((1, "c"), 2, 3)),
 }
 _PLACEHOLDER = re.compile(r"%\(\w+\)[#0\- +]*\d*(?:\.\d+)?[a-zA-Z]|%[sdif]|\{\w*\}")
 
@@ -66,12 +62,9 @@ def messages_in(source: str, *, is_template: bool) -> Iterator[tuple[str, str, s
     if is_template:
         # What stands between the tags comes back as rows of X; their indentation means nothing in Python.
         source = "\n".join(line.lstrip() for line in templatize(source).splitlines()) + "\n"
-    for _line, function, text, _comments in extract_python(BytesIO(source.encode()), _KEYWORDS, (), {}):
-        parts = [text] if isinstance(text, str) else list(text)
-        context = parts.pop(0) if function in _CONTEXT | _CONTEXT_PLURAL and parts else ""
-        is_plural = function in _PLURAL | _CONTEXT_PLURAL
-        if len(parts) > is_plural and parts[0]:
-            yield parts[0], parts[1] if is_plural else "", context
+    for _line, text, _comments, context in babel_extract.extract("python", BytesIO(source.encode()), KEYWORDS):
+        singular, plural = (text, "") if isinstance(text, str) else (text[0], text[1])
+        yield singular, plural, context or ""
 
 
 def extract(root: Path) -> dict[tuple[str, str], list[Found]]:
