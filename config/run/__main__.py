@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
 
-from config.run import checks, services
+from config.run import checks, product, quality, services, suite
 from config.run.environment import Switches, application_environment
 from config.run.layout import ROOT, Layout
 from config.run.problem import Problem
@@ -69,7 +69,25 @@ def _stop_signals() -> Iterator[threading.Event]:
     yield stop
 
 
-COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {"services": _services, "env": _env}
+def _setup(_arguments: Sequence[str]) -> int:
+    """All is installed by the time this is reached."""
+    print("Everything is installed. `make run` starts it, `make test` tests it.")
+    return 0
+
+
+COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
+    "run": product.run,
+    "test": suite.test,
+    "bench": suite.bench,
+    "lint": quality.lint,
+    "fmt": quality.fmt,
+    "lock": quality.lock,
+    "manage": suite.manage,
+    "messages": suite.messages,
+    "services": _services,
+    "env": _env,
+    "setup": _setup,
+}
 
 
 def main(words: Sequence[str]) -> int:
@@ -81,7 +99,7 @@ def main(words: Sequence[str]) -> int:
     try:
         return command(words[1:])
     except Problem as problem:
-        print(f"make: {problem}", file=sys.stderr)
+        print(f"error: {problem}", file=sys.stderr)
         return 1
 
 
