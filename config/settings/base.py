@@ -303,6 +303,8 @@ SECURE_REFERRER_POLICY = "same-origin"
 TWILIO_API_BASE = env_str("TWILIO_API_BASE", "https://api.twilio.com").rstrip("/")
 TWILIO_ACCOUNT_SID = env_str("TWILIO_ACCOUNT_SID", "")
 TWILIO_AUTH_TOKEN = env_str("TWILIO_AUTH_TOKEN", "")
+# Still accepted on webhooks while a new token takes over; empty otherwise.
+TWILIO_AUTH_TOKEN_PREVIOUS = env_str("TWILIO_AUTH_TOKEN_PREVIOUS", "")
 TELNYX_API_BASE = env_str("TELNYX_API_BASE", "https://api.telnyx.com/v2").rstrip("/")
 TELNYX_API_KEY = env_str("TELNYX_API_KEY", "")
 TELNYX_PUBLIC_KEY = env_str("TELNYX_PUBLIC_KEY", "")
@@ -316,6 +318,7 @@ DEEPGRAM_API_BASE = env_str("DEEPGRAM_API_BASE", "https://api.deepgram.com").rst
 
 CARRIER_TIMEOUT_S = env_int("CARRIER_TIMEOUT_S", 10)
 WEBHOOK_MAX_BYTES = env_int("WEBHOOK_MAX_BYTES", 65_536)
+WEBHOOK_MAX_AGE_HOURS = env_int("WEBHOOK_MAX_AGE_HOURS", 6)
 MEDIA_MAX_CALLS = env_int("MEDIA_MAX_CALLS", 150)
 CALL_MAX_MINUTES = env_int("CALL_MAX_MINUTES", 30)
 
