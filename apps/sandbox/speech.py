@@ -96,8 +96,10 @@ _PASS_HZ, _STOP_HZ = 3500.0, 3950.0
 
 
 def _to_8_khz(samples: NDArray[np.int16]) -> NDArray[np.float64]:
-    """Resample the whole sentence in the frequency domain: flat to 3.5 kHz, nothing left above 3.95 kHz to fold back."""
-    n_blocks = math.ceil(len(samples) / _DOWN) + 4  # silence behind it, so that its end does not wrap into its beginning
+    """Resample the whole sentence in the frequency domain: flat to 3.5 kHz, nothing above 3.95 kHz to fold back."""
+    n_blocks = (
+        math.ceil(len(samples) / _DOWN) + 4
+    )  # silence behind it, so that its end does not wrap into its beginning
     n_blocks += -n_blocks % 16  # a length without large prime factors transforms quickly
     padded = np.zeros(n_blocks * _DOWN)
     padded[: len(samples)] = samples

@@ -85,7 +85,7 @@ class Exchange:
             path.unlink()
 
     def log_create(self, *, to: str, from_: str, sid: str | None, code: int | None) -> None:
-        """Every `POST Calls.json` that arrived, `at` this machine's monotonic clock, dialled (sid) or refused (code)."""
+        """Every `POST Calls.json` that arrived: `at` on the monotonic clock, accepted (sid) or refused (code)."""
         self.creates.append({"at": time.monotonic(), "to": to, "from": from_, "sid": sid, "code": code})
 
     def times_dialled(self) -> dict[str, int]:
@@ -128,8 +128,6 @@ class Exchange:
         last_at = self.clock.monotonic() - gap_s
         while True:
             call, queued_at = await self._queue.get()
-            if call.record.is_over:
-                continue
             wait_s = last_at + gap_s - self.clock.monotonic()
             if wait_s > 0:
                 await self.clock.sleep(wait_s)

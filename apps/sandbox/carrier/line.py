@@ -126,7 +126,7 @@ class Pacer:
         for line, on_broken in list(self._lines.items()):
             try:
                 line.tick()
-            except Exception:  # noqa: BLE001 - one broken call must not silence all others
+            except Exception:
                 log.exception("a call's audio could not be advanced")
                 self.remove(line)
                 on_broken()

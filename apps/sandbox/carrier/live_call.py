@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from apps.sandbox.carrier.amd import amd_verdict
 from apps.sandbox.carrier.callee import CalleeActor
@@ -15,7 +15,8 @@ from apps.sandbox.carrier.media_stream import MediaStream, StreamRequest
 from apps.sandbox.carrier.recorder import Recorder
 from apps.sandbox.carrier.records import CallRecord, RecordingRecord, new_sid, now, rfc2822
 from apps.sandbox.carrier.requests import CallRequest, Hook, RecordingOptions
-from apps.sandbox.personas import CalleeScript, Line as SpokenLine
+from apps.sandbox.personas import CalleeScript
+from apps.sandbox.personas import Line as SpokenLine
 from apps.sandbox.personas.scripts import Menu, Say
 from apps.sandbox.speech import FRAME_BYTES, synthesise
 
@@ -42,7 +43,13 @@ class LiveCall:
     """Drives one call. `over` is done when nothing more will happen to it."""
 
     def __init__(
-        self, exchange: Exchange, record: CallRecord, request: CallRequest, script: CalleeScript, *, is_child: bool = False
+        self,
+        exchange: Exchange,
+        record: CallRecord,
+        request: CallRequest,
+        script: CalleeScript,
+        *,
+        is_child: bool = False,
     ) -> None:
         loop = asyncio.get_running_loop()
         self.exchange, self.record, self.request, self.script = exchange, record, request, script
@@ -58,7 +65,6 @@ class LiveCall:
         self._source = Source(hook=request.document, twiml=request.twiml, fallback=request.fallback)
         self._answered_at: float | None = None
         self._sequence = 0
-        self._sip_code: int | None = None
         self._rejected_with: str | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -93,7 +99,7 @@ class LiveCall:
         """From dialling to the last callback."""
         try:
             outcome = await (self._receive() if self.record.direction == "inbound" else self._place())
-        except Exception:  # noqa: BLE001 - the exchange must live on; this one call fails
+        except Exception:
             log.exception("a call failed in the carrier itself")
             outcome = "completed" if self.is_answered else "failed"
         await self._finish(outcome)
@@ -111,7 +117,8 @@ class LiveCall:
             detection = asyncio.create_task(self._detect_machine())
             self._tasks.append(detection)
             if not self.request.is_amd_async:
-                await asyncio.wait({detection, self._hang_up_requested}, return_when=asyncio.FIRST_COMPLETED)
+                first: set[asyncio.Future[Any]] = {detection, self._hang_up_requested}
+                await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
         await self._converse()
         return "completed"
 
@@ -128,7 +135,6 @@ class LiveCall:
         answer = self.script.persona.answer
         timeout_s = self.request.ring_timeout_s
         if answer.outcome == "failed":
-            self._sip_code = answer.sip_code
             return await self._unless_cancelled(self.script.ring_s, "failed")
         if (ended := await self._unless_cancelled(_POST_DIAL_S, "")) != "":
             return ended
@@ -136,8 +142,6 @@ class LiveCall:
         self.progress("ringing")
         if answer.outcome == "no-answer" or self.script.ring_s > timeout_s:
             return await self._unless_cancelled(timeout_s, "no-answer")
-        if answer.outcome == "busy":
-            self._sip_code = answer.sip_code
         return await self._unless_cancelled(self.script.ring_s, answer.outcome)
 
     async def _unless_cancelled(self, seconds: float, then: str) -> str:
@@ -167,7 +171,7 @@ class LiveCall:
         while not self._hang_up_requested.done():
             self._replacement = asyncio.get_running_loop().create_future()
             reading = asyncio.create_task(self._read(self._source))
-            waiting = {reading, self._replacement, self._hang_up_requested}
+            waiting: set[asyncio.Future[Any]] = {reading, self._replacement, self._hang_up_requested}
             await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
             if not reading.done():
                 reading.cancel()
@@ -203,7 +207,8 @@ class LiveCall:
         record.duration_s = 0
         if self._answered_at is not None:
             record.duration_s = max(1, round(self.exchange.clock.monotonic() - self._answered_at))
-        record.sip_code = self._sip_code or _SIP_CODES[outcome]
+        own = self.script.persona.answer
+        record.sip_code = own.sip_code if outcome == own.outcome else _SIP_CODES[outcome]
         if self._hang_up_requested.done():
             record.note("hung_up", by=self._hang_up_requested.result())
         record.set_status(outcome)
@@ -217,7 +222,9 @@ class LiveCall:
 
     async def _detect_machine(self) -> None:
         request = self.request
-        verdict = amd_verdict(self.script, request.amd, timeout_s=request.amd_timeout_s, silence_s=request.amd_silence_s)
+        verdict = amd_verdict(
+            self.script, request.amd, timeout_s=request.amd_timeout_s, silence_s=request.amd_silence_s
+        )
         await self.exchange.clock.sleep(verdict.after_s)
         self.record.answered_by = verdict.answered_by
         self.record.note("amd", answered_by=verdict.answered_by)
@@ -375,7 +382,12 @@ class LiveCall:
             "ApiVersion": "2010-04-01",
             "Direction": record.direction,
         }
-        for side, number in (("From", record.from_), ("Caller", record.from_), ("To", record.to), ("Called", record.to)):
+        for side, number in (
+            ("From", record.from_),
+            ("Caller", record.from_),
+            ("To", record.to),
+            ("Called", record.to),
+        ):
             country = next((code for prefix, code in _COUNTRIES if number.startswith(prefix)), "")
             params |= {f"{side}City": "", f"{side}State": "", f"{side}Zip": "", f"{side}Country": country}
         if record.parent_sid:

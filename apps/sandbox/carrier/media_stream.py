@@ -1,4 +1,4 @@
-"""Media Streams: one call's audio over a WebSocket, as `<Connect><Stream>` (both ways) or `<Start><Stream>` (a copy)."""
+"""Media Streams: one call's audio over a WebSocket, `<Connect><Stream>` (both ways) or `<Start><Stream>` (a copy)."""
 
 from __future__ import annotations
 
@@ -63,9 +63,7 @@ class MediaStream:
         if self.request.is_bidirectional and self.request.track != "inbound_track":
             return self._fail(31941, f"track {self.request.track} is not for <Connect>")
         try:
-            self._socket = await MediaSocket.connect(
-                self.request.url, headers, self._on_message, timeout_s=_CONNECT_S
-            )
+            self._socket = await MediaSocket.connect(self.request.url, headers, self._on_message, timeout_s=_CONNECT_S)
         except HandshakeFailed as error:
             return self._fail(error.code, str(error))
         self._send(b'{"event":"connected","protocol":"Call","version":"1.0.0"}')
@@ -134,7 +132,12 @@ class MediaStream:
         sid = self.sid
         match variant:
             case "bad_base64":
-                media = {"track": "inbound", "chunk": "1", "timestamp": "20", "payload": "***not base64***"}
+                media: dict[str, object] = {
+                    "track": "inbound",
+                    "chunk": "1",
+                    "timestamp": "20",
+                    "payload": "***not base64***",
+                }
                 self._send_event("media", media)
             case "missing_fields":
                 self._send(json.dumps({"event": "media", "streamSid": sid}).encode())

@@ -10,6 +10,7 @@ from email.utils import format_datetime
 from typing import Final
 
 API = "/2010-04-01"
+_SUBRESOURCES: Final = ("Notifications", "Recordings", "Streams", "Payments", "Events", "Siprec", "Transcriptions")
 TERMINAL: Final = frozenset({"completed", "busy", "no-answer", "failed", "canceled"})
 
 
@@ -69,10 +70,6 @@ class CallRecord:
 
     def as_json(self) -> dict[str, object]:
         base = self.uri.removesuffix(".json")
-        children = (
-            "notifications recordings streams payments events siprec transcriptions user_defined_messages "
-            "user_defined_message_subscriptions"
-        ).split()
         return {
             "sid": self.sid,
             "parent_call_sid": self.parent_sid,
@@ -100,9 +97,7 @@ class CallRecord:
             "date_created": rfc2822(self.created_at),
             "date_updated": rfc2822(self.updated_at),
             "uri": self.uri,
-            "subresource_uris": {
-                name: f"{base}/{''.join(part.title() for part in name.split('_'))}.json" for name in children
-            },
+            "subresource_uris": {name.lower(): f"{base}/{name}.json" for name in _SUBRESOURCES},
         }
 
 

@@ -1,0 +1,192 @@
+"""The rehearser's own interface, `/_sandbox/`: faults on demand, the true history, inbound calls; and a status page."""
+
+from __future__ import annotations
+
+import html
+import json
+
+from aiohttp import web
+
+from apps.sandbox.carrier.errors import ApiError
+from apps.sandbox.carrier.exchange import Exchange
+from apps.sandbox.carrier.faults import KINDS, FaultError, parse_fault
+from apps.sandbox.carrier.live_call import LiveCall
+from apps.sandbox.carrier.requests import CallRequest, Hook, check_url, is_callable_number
+from apps.sandbox.personas import Language, inbound_script
+
+_STYLE = """
+body { font: 14px/1.4 system-ui, sans-serif; margin: 2rem; color: #182433; background: #fff; }
+table { border-collapse: collapse; }
+th, td { text-align: left; padding: .3rem .8rem; border-bottom: 1px solid #dce1e7; }
+@media (prefers-color-scheme: dark) { body { color: #dce1e7; background: #151f2c; } td, th { border-color: #25384f; } }
+"""
+
+
+class ControlApi:
+    """What a rehearsal or a test asks of the sandbox itself. No credentials: it belongs on loopback."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+
+    def add_to(self, app: web.Application) -> None:
+        app.router.add_get("/", self._page)
+        app.router.add_get("/healthz", self._healthz)
+        app.router.add_get("/_sandbox/calls", self._calls)
+        app.router.add_get("/_sandbox/calls/{call}", self._call)
+        app.router.add_post("/_sandbox/calls/{call}/hang-up", self._hang_up)
+        app.router.add_get("/_sandbox/faults", self._list_faults)
+        app.router.add_post("/_sandbox/faults", self._add_fault)
+        app.router.add_delete("/_sandbox/faults", self._clear_faults)
+        app.router.add_post("/_sandbox/inbound", self._inbound)
+        app.router.add_post("/_sandbox/reset", self._reset)
+
+    async def _healthz(self, _request: web.Request) -> web.Response:
+        return web.json_response({"status": "ok"})
+
+    def _summary(self, call: LiveCall) -> dict[str, object]:
+        record = call.record
+        return {
+            "sid": record.sid,
+            "to": record.to,
+            "from": record.from_,
+            "direction": record.direction,
+            "status": record.status,
+            "persona": call.script.persona.key,
+            "language": call.script.language,
+            "answered_by": record.answered_by,
+            "duration_s": record.duration_s,
+            "queue_ms": record.queue_ms,
+            "history": record.history,
+        }
+
+    async def _calls(self, request: web.Request) -> web.Response:
+        """Every call with its history, every create request, how often each number was dialled."""
+        to = request.query.get("to")
+        calls = [call for call in self._exchange.calls.values() if to in {None, call.record.to}]
+        body = {
+            "calls": [self._summary(call) for call in calls],
+            "creates": [entry for entry in self._exchange.creates if to in {None, entry["to"]}],
+            "times_dialled": self._exchange.times_dialled(),
+            "n_live": sum(not call.record.is_over for call in calls),
+            "n_frames_given_up": self._exchange.pacer.n_frames_given_up,
+        }
+        return web.json_response(body)
+
+    async def _call(self, request: web.Request) -> web.Response:
+        try:
+            call = self._exchange.live_call(request.match_info["call"])
+        except ApiError as error:
+            return error.response()
+        return web.json_response(self._summary(call) | {"webhooks": call.record.webhooks})
+
+    async def _hang_up(self, request: web.Request) -> web.Response:
+        """The callee puts the phone down."""
+        try:
+            call = self._exchange.live_call(request.match_info["call"])
+        except ApiError as error:
+            return error.response()
+        call.hang_up("callee")
+        return web.Response(status=204)
+
+    async def _list_faults(self, _request: web.Request) -> web.Response:
+        return web.json_response({"faults": self._exchange.faults.as_json(), "kinds": KINDS})
+
+    async def _add_fault(self, request: web.Request) -> web.Response:
+        try:
+            self._exchange.faults.add(parse_fault(await _json(request)))
+        except (FaultError, BadRequest) as error:
+            return web.json_response({"error": str(error)}, status=400)
+        return web.json_response({"faults": self._exchange.faults.as_json()}, status=201)
+
+    async def _clear_faults(self, _request: web.Request) -> web.Response:
+        self._exchange.faults.reset()
+        return web.Response(status=204)
+
+    async def _reset(self, _request: web.Request) -> web.Response:
+        await self._exchange.reset()
+        return web.Response(status=204)
+
+    async def _inbound(self, request: web.Request) -> web.Response:
+        """Somebody calls one of the product's numbers: {from, to, voice_url, persona?, language?, …}."""
+        try:
+            data = await _json(request)
+            wanted = _inbound_request(data)
+            language = data.get("language")
+            if language not in {None, "en", "es", "cs"}:
+                raise BadRequest("language must be en, es or cs")
+            persona = _text(data, "persona")
+            chosen: Language | None = None if language is None else language  # type: ignore[assignment]  # checked above
+            script = inbound_script(wanted.from_, persona=persona or None, language=chosen)
+        except (BadRequest, ValueError) as error:
+            return web.json_response({"error": str(error)}, status=400)
+        except ApiError as error:
+            return error.response()
+        call = self._exchange.receive(wanted, script)
+        return web.json_response({"sid": call.record.sid}, status=201)
+
+    async def _page(self, _request: web.Request) -> web.Response:
+        calls = list(self._exchange.calls.values())
+        live = [call for call in calls if not call.record.is_over]
+        rows = "".join(_row(call) for call in live) or "<tr><td colspan='6'>No calls right now.</td></tr>"
+        config = self._exchange.config
+        page = (
+            "<!doctype html><html lang='en'><head><meta charset='utf-8'><meta http-equiv='refresh' content='2'>"
+            "<meta name='viewport' content='width=device-width'>"
+            f"<title>Sandbox carrier: {len(live)} live</title><style>{_STYLE}</style></head><body>"
+            "<h1>Sandbox carrier</h1>"
+            f"<p>{len(live)} live, {len(calls)} in all; {config.cps:g} calls per second, speed {config.speed:g}; "
+            f"{len(self._exchange.faults.as_json())} faults in force. <a href='/_sandbox/calls'>History</a></p>"
+            "<table><thead><tr><th>To<th>From<th>Status<th>Persona<th>Language<th>Last said</tr></thead>"
+            f"<tbody>{rows}</tbody></table></body></html>"
+        )
+        return web.Response(text=page, content_type="text/html")
+
+
+class BadRequest(ValueError):
+    """The control interface was given something it cannot use."""
+
+
+async def _json(request: web.Request) -> dict[str, object]:
+    try:
+        data = await request.json()
+    except json.JSONDecodeError as error:
+        raise BadRequest(f"not JSON: {error}") from error
+    if not isinstance(data, dict):
+        raise BadRequest("a JSON object is wanted")
+    return data
+
+
+def _text(data: dict[str, object], name: str) -> str:
+    value = data.get(name, "")
+    if not isinstance(value, str):
+        raise BadRequest(f"{name} must be text")
+    return value
+
+
+def _inbound_request(data: dict[str, object]) -> CallRequest:
+    from_, to, voice_url = _text(data, "from"), _text(data, "to"), _text(data, "voice_url")
+    for name, number in (("from", from_), ("to", to)):
+        if not is_callable_number(number):
+            raise BadRequest(f"{name} must be a number in E.164")
+    fallback, status = _text(data, "fallback_url"), _text(data, "status_callback")
+    return CallRequest(
+        to=to,
+        from_=from_,
+        document=Hook(check_url(voice_url, 21205, "voice_url"), _text(data, "method") or "POST"),
+        twiml="",
+        fallback=Hook(fallback) if fallback else None,
+        status_hook=Hook(status) if status else None,
+    )
+
+
+def _row(call: LiveCall) -> str:
+    said = [str(entry["text"]) for entry in call.record.history if entry["event"] == "callee_said"]
+    cells = (
+        call.record.to,
+        call.record.from_,
+        call.record.status,
+        call.script.persona.key,
+        call.script.language,
+        said[-1] if said else "",
+    )
+    return "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in cells) + "</tr>"
