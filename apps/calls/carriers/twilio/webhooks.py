@@ -1,0 +1,170 @@
+"""Twilio's webhooks: is it really Twilio, what does it say, and what do we answer."""
+
+import hmac
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from typing import Protocol
+from urllib.parse import urlparse
+
+from twilio.request_validator import RequestValidator, add_port, remove_port
+from twilio.twiml.voice_response import VoiceResponse
+
+from apps.calls.carriers.base import LineNews, LineStatus, MachineNews, StreamNews
+from apps.calls.carriers.twilio.words import STATUSES, moment, verdict_of, whole_number
+
+_STREAM_EVENTS = {"stream-started": "started", "stream-stopped": "stopped", "stream-error": "error"}
+
+
+class FormData(Protocol):
+    """A decoded form, names possibly repeated; Django's QueryDict is one."""
+
+    def get(self, key: str, default: str = "", /) -> str | None: ...
+    def getlist(self, key: str, /) -> list[str]: ...
+    def __iter__(self) -> Iterator[str]: ...
+
+
+class UnusableWebhook(ValueError):
+    """Signed by the carrier, but it does not say what it must. ``code`` names the field."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+def is_signed(url: str, form: FormData | None, signature: str, secrets: Iterable[str]) -> bool:
+    """Whether one of the secrets signed this URL and form; compared in constant time.
+
+    url: exactly as Twilio was told it, scheme included (a media handshake is signed as ``wss://…``, with no form).
+    secrets: several while a new one takes over from the old.
+    """
+    parsed = urlparse(url)
+    spellings = {url, remove_port(parsed), add_port(parsed)}  # Twilio is not consistent about the default port
+    given = signature.encode()
+    is_good = False
+    for secret in secrets:
+        validator = RequestValidator(secret)
+        for spelling in spellings:
+            expected = validator.compute_signature(spelling, form or {})
+            is_good |= hmac.compare_digest(expected.encode(), given)
+    return is_good and bool(signature)
+
+
+def signed_at(form: FormData) -> datetime | None:
+    """When the event happened, from the signed Timestamp; None if this kind of webhook bears none."""
+    return moment(_field(form, "Timestamp"))
+
+
+def read_answer(form: FormData) -> LineNews:
+    """The request for the first document: the call was answered. It bears no time of its own."""
+    sid = _call_sid(form)
+    status = STATUSES.get(_field(form, "CallStatus"), LineStatus.ANSWERED)
+    answered_by = _field(form, "AnsweredBy")
+    return LineNews(
+        carrier_call_id=sid,
+        status=status,
+        key=f"twilio:{sid}:answer",
+        answered_by=answered_by,
+        verdict=verdict_of(answered_by),
+    )
+
+
+def read_status(form: FormData) -> LineNews:
+    """Call progress. Raises UnusableWebhook."""
+    sid = _call_sid(form)
+    word = _field(form, "CallStatus")
+    status = STATUSES.get(word)
+    if status is None:
+        raise UnusableWebhook("CallStatus")
+    number = _field(form, "SequenceNumber")
+    answered_by = _field(form, "AnsweredBy")
+    return LineNews(
+        carrier_call_id=sid,
+        status=status,
+        at=moment(_field(form, "Timestamp")),
+        key=f"twilio:{sid}:{number or word}"[:120],
+        answered_by=answered_by,
+        verdict=verdict_of(answered_by),
+        sip_code=whole_number(_field(form, "SipResponseCode")),
+        duration_s=whole_number(_field(form, "CallDuration")),
+    )
+
+
+def read_machine(form: FormData) -> MachineNews:
+    """The verdict of answering machine detection. Raises UnusableWebhook."""
+    sid = _call_sid(form)
+    answered_by = _field(form, "AnsweredBy")
+    if not answered_by:
+        raise UnusableWebhook("AnsweredBy")
+    return MachineNews(
+        carrier_call_id=sid,
+        answered_by=answered_by[:24],
+        verdict=verdict_of(answered_by),
+        key=f"twilio:{sid}:amd:{answered_by}"[:120],
+        took_ms=whole_number(_field(form, "MachineDetectionDuration")),
+    )
+
+
+def read_stream(form: FormData) -> StreamNews:
+    """A media stream began, stopped or failed. Raises UnusableWebhook."""
+    sid = _call_sid(form)
+    stream_id = _field(form, "StreamSid")
+    event = _STREAM_EVENTS.get(_field(form, "StreamEvent"))
+    if event is None:
+        raise UnusableWebhook("StreamEvent")
+    return StreamNews(
+        carrier_call_id=sid,
+        stream_id=stream_id,
+        event=event,
+        error=_field(form, "StreamError")[:200],
+        key=f"twilio:{stream_id or sid}:stream-{event}"[:120],
+        at=moment(_field(form, "Timestamp")),
+    )
+
+
+def read_after_stream(form: FormData) -> LineNews:
+    """The document's media stream ended; CallStatus says whether the call goes on. Raises UnusableWebhook."""
+    sid = _call_sid(form)
+    status = STATUSES.get(_field(form, "CallStatus"))
+    if status is None:
+        raise UnusableWebhook("CallStatus")
+    return LineNews(carrier_call_id=sid, status=status)
+
+
+def stream_document(
+    *, media_url: str, after_url: str, status_url: str, parameters: Mapping[str, str], pause_s: int = 0
+) -> str:
+    """TwiML that joins the call to our media socket, and asks us what to do once that socket is gone."""
+    document = VoiceResponse()
+    if pause_s:
+        document.pause(length=pause_s)
+    stream = document.connect(action=after_url, method="POST").stream(
+        url=media_url, status_callback=status_url, status_callback_method="POST"
+    )
+    for name, value in parameters.items():
+        stream.parameter(name=name, value=value)
+    document.redirect(after_url, method="POST")  # where <Connect> goes on below instead of asking its action
+    return str(document)
+
+
+def hang_up_document() -> str:
+    document = VoiceResponse()
+    document.hangup()
+    return str(document)
+
+
+def reject_document(*, reason: str) -> str:
+    """Refuse an inbound call before it is answered, at no cost to the caller. reason: rejected or busy."""
+    document = VoiceResponse()
+    document.reject(reason=reason)
+    return str(document)
+
+
+def _field(form: FormData, name: str) -> str:
+    return form.get(name, "") or ""
+
+
+def _call_sid(form: FormData) -> str:
+    sid = _field(form, "CallSid")
+    if not 3 <= len(sid) <= 64 or not sid.isascii() or not sid.isalnum():
+        raise UnusableWebhook("CallSid")
+    return sid

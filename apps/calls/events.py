@@ -1,0 +1,74 @@
+"""What happens in a call: the kinds of CallEvent, and the shape of what open pages are told."""
+
+from typing import TypedDict
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+LIVE_GROUP = "live"
+
+
+class EventKind(models.TextChoices):
+    """One line of a call's story. What each bears in ``data`` stands behind it."""
+
+    CREATED = "created", _("queued to be dialled")  # to, from, rule_version
+    NOT_CALLABLE = "not_callable", _("not dialled: the rules do not allow it now")  # reason
+    EXPIRED = "expired", _("not dialled in time")
+    PUT_BACK = "put_back", _("put back to be dialled a little later")  # reason, code
+    REQUESTED = "requested", _("asking the carrier to dial")
+    REFUSED = "refused", _("the carrier refused")  # fault, code, message
+    UNKNOWN = "unknown", _("the carrier did not answer: being checked")  # message
+    FOUND = "found", _("found at the carrier")
+    NOT_FOUND = "not_found", _("the carrier knows no such call")
+    QUEUED = "queued", _("accepted by the carrier")
+    RINGING = "ringing", _("ringing")
+    ANSWERED = "answered", _("answered")
+    MACHINE_VERDICT = "machine_verdict", _("the carrier listened who picked up")  # answered_by, verdict, took_ms
+    STREAM_STARTED = "stream_started", _("audio connected")
+    STREAM_STOPPED = "stream_stopped", _("audio disconnected")
+    STREAM_ERROR = "stream_error", _("the audio connection failed")  # error
+    MEDIA_LOST = "media_lost", _("audio lost: connecting again")  # n
+    SESSION_STARTED = "session_started", _("the AI joined")
+    SESSION_ENDED = "session_ended", _("the AI left")
+    TOOL_CALLED = "tool_called", _("the AI used a tool")
+    AI_FAILED = "ai_failed", _("the voice AI failed")
+    END_REQUESTED = "end_requested", _("hanging up")  # reason, by
+    HANG_UP_FAILED = "hang_up_failed", _("the carrier could not be told to hang up")  # code
+    DISPOSITION_SET = "disposition_set", _("disposition chosen")  # code, before, note, by
+    DISPOSITION_CORRECTED = "disposition_corrected", _("disposition corrected")  # code, before, note, by
+    CALLBACK_REQUESTED = "callback_requested", _("callback agreed")  # at, note, by
+    OPTED_OUT = "opted_out", _("asked not to be contacted again")  # channels
+    ENDED = "ended", _("ended")  # outcome, end_reason, sip_code, duration_s
+
+
+class CallCard(TypedDict):
+    """A call as the live page shows it: codes and times (ISO 8601), never words; the phone number masked."""
+
+    id: int
+    state: str
+    outcome: str
+    end_reason: str
+    contact_name: str
+    phone_masked: str
+    campaign_id: int | None
+    campaign_name: str
+    language: str
+    agent_name: str
+    created_at: str
+    answered_at: str | None
+    ended_at: str | None
+    disposition: str
+
+
+class LiveTurn(TypedDict):
+    """Something that was said, or is being said (is_final False: more of it follows under the same item_id)."""
+
+    call_id: int
+    item_id: str
+    speaker: str
+    text: str
+    started_ms: int
+    ended_ms: int
+    was_interrupted: bool
+    language: str
+    is_final: bool
