@@ -1,8 +1,12 @@
-from django.contrib.auth import views
+from django.contrib.auth import views as auth_views
 from django.urls import path
+
+from apps.accounts import views
 
 app_name = "accounts"
 urlpatterns = [
-    path("login/", views.LoginView.as_view(template_name="accounts/login.html"), name="login"),
-    path("logout/", views.LogoutView.as_view(), name="logout"),
+    path("login/", views.LoginView.as_view(), name="login"),
+    path("logout/", auth_views.LogoutView.as_view(), name="logout"),
+    path("password/", views.PasswordChangeView.as_view(), name="password_change"),
+    path("theme/", views.set_theme, name="theme"),
 ]

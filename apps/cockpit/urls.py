@@ -1,4 +1,10 @@
-from django.urls import URLPattern
+from django.urls import path
+
+from apps.cockpit import views
 
 app_name = "cockpit"
-urlpatterns: list[URLPattern] = []
+urlpatterns = [
+    path("", views.live, name="live"),
+    path("home/", views.home, name="home"),
+    path("search/", views.search, name="search"),
+]
