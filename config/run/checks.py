@@ -59,8 +59,8 @@ def only_one(lock: Path) -> Iterator[None]:
         os.ftruncate(handle, 0)
         os.pwrite(handle, str(os.getpid()).encode(), 0)
         yield
-        lock.unlink(missing_ok=True)
     finally:
+        lock.unlink(missing_ok=True)
         os.close(handle)
 
 

@@ -99,6 +99,7 @@ class Postgres:
     durable: bool = True
     name: str = "PostgreSQL"
     _child: _Child = field(init=False)
+    _port: int = 0  # chosen once: a second start of this server is found where the first one was
 
     def __post_init__(self) -> None:
         self._child = _Child(self.name, self.layout.logs / "postgres.log", self.layout.pids / "postgres.json")
@@ -116,10 +117,10 @@ class Postgres:
         if not (self._data / "PG_VERSION").exists():
             self._initialise(binaries, password)
         self._remove_stale_lock()
-        port = checks.free_port()
+        self._port = self._port or checks.free_port()
         settings = {
             "listen_addresses": "127.0.0.1",
-            "port": str(port),
+            "port": str(self._port),
             "unix_socket_directories": "",
             "max_connections": "200",
             "shared_buffers": "128MB",
@@ -133,7 +134,7 @@ class Postgres:
             settings |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
         options = [word for key, value in settings.items() for word in ("-c", f"{key}={value}")]
         self._child.spawn([*account.prefix, binaries / "postgres", "-D", self._data, *options], cwd=self._data)
-        url = f"postgresql://{DATABASE}:{password}@127.0.0.1:{port}/"
+        url = f"postgresql://{DATABASE}:{password}@127.0.0.1:{self._port}/"
         self._wait_until_ready(url)
         return url + DATABASE
 
@@ -217,6 +218,7 @@ class Redis:
     durable: bool = True
     name: str = "Redis"
     _child: _Child = field(init=False)
+    _port: int = 0
 
     def __post_init__(self) -> None:
         self._child = _Child(self.name, self.layout.logs / "redis.log", self.layout.pids / "redis.json")
@@ -227,10 +229,10 @@ class Redis:
         data = self.layout.var / "redis"
         data.mkdir(mode=0o700, exist_ok=True)
         password = password_in(self.layout.secrets / "redis_password")
-        port = checks.free_port()
+        self._port = self._port or checks.free_port()
         settings = [
             "bind 127.0.0.1",
-            f"port {port}",
+            f"port {self._port}",
             f"requirepass {password}",
             f'dir "{data}"',
             "daemonize no",
@@ -243,7 +245,7 @@ class Redis:
         configuration.touch(mode=0o600)
         configuration.write_text("\n".join(settings) + "\n", encoding="utf-8")
         self._child.spawn([_redis_binary(), configuration], cwd=data)
-        url = f"redis://:{password}@127.0.0.1:{port}/0"
+        url = f"redis://:{password}@127.0.0.1:{self._port}/0"
         self._wait_until_ready(url)
         return url
 

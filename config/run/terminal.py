@@ -3,22 +3,29 @@
 import json
 import re
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
 LOG_LIMIT_BYTES = 20_000_000
 _COLOURS = (36, 32, 35, 34, 33, 96, 92, 95)
 _ROUTINE = re.compile(r"\b(DEBUG|INFO)\b", re.IGNORECASE)
+_NUMBERS = re.compile(r"[0-9a-f-]{8,}|\d+")
+_NOT_SHOWN = {"timestamp", "logger"}
+REPEAT_AFTER_S = 60
 _NOTEWORTHY_LEVELS = {"warning", "error", "critical"}
 
 
 class Terminal:
     """Prints lines; goes silent instead of failing when the terminal has gone away."""
 
-    def __init__(self, *, show_everything: bool) -> None:
+    def __init__(self, *, show_everything: bool, clock: Callable[[], float] = time.monotonic) -> None:
         self._show_everything = show_everything
         self._colour = sys.stdout.isatty()
         self._names: list[str] = []
+        self._said_at: dict[tuple[str, str], float] = {}
+        self._clock = clock
         self._gone = False
 
     def say(self, text: str) -> None:
@@ -31,7 +38,7 @@ class Terminal:
     def relay(self, name: str, line: str) -> None:
         """A line that a process wrote; routine ones stay in its log file."""
         shown = line if self._show_everything else noteworthy(line)
-        if shown is None:
+        if shown is None or (not self._show_everything and self._is_repeated(name, shown)):
             return
         if name not in self._names:
             self._names.append(name)
@@ -39,6 +46,15 @@ class Terminal:
         if self._colour:
             prefix = f"\033[{_COLOURS[self._names.index(name) % len(_COLOURS)]}m{prefix}\033[0m"
         self._print(prefix + shown)
+
+    def _is_repeated(self, name: str, text: str) -> bool:
+        """Whether the process said this, numbers aside, in the last minute: once is enough for a person."""
+        key, now = (name, _NUMBERS.sub("0", text)), self._clock()
+        before = self._said_at.get(key)
+        if before is not None and now - before < REPEAT_AFTER_S:
+            return True
+        self._said_at[key] = now
+        return False
 
     def _print(self, text: str) -> None:
         if self._gone:
@@ -52,21 +68,25 @@ class Terminal:
 def noteworthy(line: str) -> str | None:
     """The line as a person should see it; None if it is routine.
 
-    JSON events are shown from warning up, as words; other lines (tracebacks, a server's own words) unless they say
-    INFO or DEBUG.
+    JSON events are shown from warning up, on one line; other lines (tracebacks, a server's own words) unless they say
+    INFO or DEBUG. The whole of it is in the log file.
     """
-    if line.startswith("{"):
-        try:
-            event = json.loads(line)
-        except ValueError:
-            return line
-        if not isinstance(event, dict) or str(event.get("level", "")).lower() not in _NOTEWORTHY_LEVELS:
-            return None
-        text = f"{event.pop('level')}: {event.pop('event', '')}"
-        trace = event.pop("exception", None)
-        facts = " ".join(f"{key}={value}" for key, value in event.items() if key not in {"timestamp", "logger"})
-        return f"{text} {facts}".rstrip() + (f"\n{trace}" if trace else "")
-    return None if not line.strip() or _ROUTINE.search(line) else line
+    if not line.startswith("{"):
+        return None if not line.strip() or _ROUTINE.search(line) else line
+    try:
+        event = json.loads(line)
+    except ValueError:
+        return line
+    if not isinstance(event, dict) or str(event.get("level", "")).lower() not in _NOTEWORTHY_LEVELS:
+        return None
+    level, what = event.pop("level"), _first_line(event.pop("event", ""))
+    why = str(event.pop("exception", "")).strip().rpartition("\n")[2]
+    facts = " ".join(f"{key}={_first_line(value)}" for key, value in event.items() if key not in _NOT_SHOWN)
+    return " ".join(part for part in (f"{level}: {what}", facts, f"({why})" if why else "") if part)
+
+
+def _first_line(value: object) -> str:
+    return str(value).partition("\n")[0][:200]
 
 
 class LogFile:
