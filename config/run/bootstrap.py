@@ -25,7 +25,6 @@ COMMANDS = {
     "setup": ("dev", True),
     "test": ("dev", True),
     "bench": ("dev", True),
-    "drill": ("dev", True),
     "lint": ("dev", True),
     "fmt": ("dev", False),
     "lock": ("dev", False),
@@ -94,11 +93,12 @@ def ensure_space(requirements: str) -> None:
 def ensure_venv() -> None:
     if stamp_is("venv.stamp", VENV) and os.path.exists(PYTHON):
         return
-    if venv_works():
+    moved = os.path.exists(os.path.join(VENV, "venv.stamp")) and not stamp_is("venv.stamp", VENV)
+    if not moved and venv_works():  # its scripts hold its path, so a moved one works only in part
         write_stamp("venv.stamp", VENV)
         return
     if os.path.lexists(VENV):
-        say("Removing a .venv that is broken or half made.")
+        say("Removing a .venv that is broken, half made or moved here from elsewhere.")
         shutil.rmtree(VENV)
     say(f"Creating .venv with Python {version_of_caller()}.")
     done = subprocess.run([sys.executable, "-m", "venv", VENV], capture_output=True, text=True)
