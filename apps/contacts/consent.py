@@ -65,10 +65,15 @@ class Verdict:
 
 def require(contact: Contact, *, channel: str, at: datetime, is_ai: bool) -> Verdict:
     """The verdict for one person. Raises NotCallable if it is no."""
-    verdict = check_many([contact], channel=channel, at=at, is_ai=is_ai)[contact.pk]
+    verdict = check(contact, channel=channel, at=at, is_ai=is_ai)
     if not verdict.allowed:
         raise NotCallable(verdict)
     return verdict
+
+
+def check(contact: Contact, *, channel: str, at: datetime, is_ai: bool) -> Verdict:
+    """The verdict for one person, yes or no."""
+    return check_many([contact], channel=channel, at=at, is_ai=is_ai)[contact.pk]
 
 
 def check_many(people: Sequence[Contact], *, channel: str, at: datetime, is_ai: bool) -> dict[int, Verdict]:
