@@ -38,8 +38,10 @@ def requires(permission: Permission) -> Callable[[View], View]:
 
 
 class RolePermission(BasePermission):
-    """A view names its permission: ``permission = Permission.X``, or ``permissions = {"GET": X, "POST": Y}`` by method."""
+    """A view names what it takes: ``permission = X``, or ``permissions = {"POST": Y}`` by method or action."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
-        needed = getattr(view, "permissions", {}).get(request.method, getattr(view, "permission", None))
-        return needed is not None and allowed(request.user, needed)
+        by_name = getattr(view, "permissions", {})
+        action, default = getattr(view, "action", None), getattr(view, "permission", None)
+        needed = by_name.get(action, by_name.get(request.method, default))
+        return needed is not None and allowed(request.user, Permission.API_USE) and allowed(request.user, needed)

@@ -1,6 +1,7 @@
 """JSON logs with one correlation id from API or webhook through task and media session. No Django here.
 
-``log = structlog.get_logger(__name__)`` and ``log.info("leg_answered", leg_id=leg.pk)``: past-tense event, facts as keys.
+``log = structlog.get_logger(__name__)`` and ``log.info("leg_answered", leg_id=leg.pk)``: past-tense event, facts as
+keys.
 """
 
 from typing import Any

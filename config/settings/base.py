@@ -49,6 +49,7 @@ INSTALLED_APPS = [
     "rest_framework",
     "rest_framework_simplejwt",
     "drf_spectacular",
+    "drf_spectacular_sidecar",
     "django_filters",
     "import_export",
     "axes",
@@ -164,6 +165,11 @@ CELERY_BEAT_SCHEDULE: dict[str, Any] = {
         "schedule": timedelta(seconds=10),
         "options": {"expires": 30},
     },
+    "accounts.purge_expired": {
+        "task": "accounts.purge_expired",
+        "schedule": timedelta(hours=1),
+        "options": {"expires": 3600},
+    },
     "core.beat_heartbeat": {
         "task": "core.beat_heartbeat",
         "schedule": timedelta(seconds=5),
@@ -197,7 +203,12 @@ AXES_FAILURE_LIMIT = env_int("LOGIN_FAILURE_LIMIT", 5)
 AXES_COOLOFF_TIME = timedelta(minutes=env_int("LOGIN_LOCKOUT_MINUTES", 15))
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
-AXES_LOCKOUT_CALLABLE = "apps.accounts.views.locked_out"
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False  # the time we tell people holds
+AXES_LOCKOUT_CALLABLE = "apps.accounts.lockout.locked_out"
+AXES_CLIENT_IP_CALLABLE = "apps.accounts.lockout.client_ip"
+AXES_VERBOSE = False
+# Names and passwords offered on the sign-in page; `make run` sets it, production never reads it.
+DEMO_LOGINS_FILE = env_str("DEMO_LOGINS_FILE", "")
 
 # ── API ─────────────────────────────────────────────────────────────────────────────────────────────────────
 # Ed25519 key pair that signs API tokens, PEM (PKCS 8). Older public keys stay valid while tokens of theirs live.
@@ -208,11 +219,12 @@ JWT_REFRESH_DAYS = env_int("JWT_REFRESH_DAYS", 7)
 SIMPLE_JWT = {
     "ALGORITHM": "EdDSA",
     "SIGNING_KEY": JWT_SIGNING_KEY,
+    "AUTH_TOKEN_CLASSES": ("apps.accounts.tokens.AccessToken",),
+    "USER_ID_CLAIM": "sub",
     "ACCESS_TOKEN_LIFETIME": timedelta(minutes=JWT_ACCESS_MINUTES),
     "REFRESH_TOKEN_LIFETIME": timedelta(days=JWT_REFRESH_DAYS),
     "ROTATE_REFRESH_TOKENS": True,
     "ISSUER": PUBLIC_ORIGIN,
-    "UPDATE_LAST_LOGIN": True,
 }
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
@@ -236,7 +248,11 @@ REST_FRAMEWORK = {
         "rest_framework.throttling.AnonRateThrottle",
         "rest_framework.throttling.UserRateThrottle",
     ],
-    "DEFAULT_THROTTLE_RATES": {"anon": "60/min", "user": "1200/min"},
+    "DEFAULT_THROTTLE_RATES": {
+        "anon": f"{env_int('API_ANON_PER_MINUTE', 60)}/min",
+        "user": f"{env_int('API_USER_PER_MINUTE', 1200)}/min",
+        "login": f"{env_int('API_LOGIN_PER_MINUTE', 20)}/min",
+    },
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
 SPECTACULAR_SETTINGS = {
@@ -246,6 +262,15 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
     "SCHEMA_PATH_PREFIX": r"/api/v[0-9]",
     "COMPONENT_SPLIT_REQUEST": True,
+    "SCHEMA_COERCE_PATH_PK_SUFFIX": True,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "SWAGGER_UI_SETTINGS": {"deepLinking": True, "persistAuthorization": False, "displayRequestDuration": True},
+    "PREPROCESSING_HOOKS": ["apps.core.schema.only_the_api"],
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "apps.core.schema.describe_errors",
+    ],
 }
 
 # ── Languages ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -295,6 +320,7 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 X_FRAME_OPTIONS = "DENY"
+CSRF_FAILURE_VIEW = "apps.core.error_pages.csrf_failure"
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 
@@ -328,3 +354,7 @@ LOGGING = logging_config(level=LOG_LEVEL)
 LOGGING_CONFIG = "logging.config.dictConfig"
 configure_structlog()
 PROMETHEUS_EXPORT_MIGRATIONS = False
+# Who may read /metrics without logging in: whoever sends this as a bearer token. "" leaves it to loopback and admins.
+METRICS_TOKEN = env_str("METRICS_TOKEN", "")
+IMPORT_EXPORT_IMPORT_PERMISSION_CODE = "add"
+IMPORT_EXPORT_EXPORT_PERMISSION_CODE = "view"

@@ -7,6 +7,7 @@ from config.settings.base import *  # noqa: F403
 from config.settings.base import PUBLIC_ORIGIN
 
 STYLEGUIDE = False
+DEMO_LOGINS_FILE = ""
 SESSION_COOKIE_SECURE = True
 CSRF_COOKIE_SECURE = True
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")

@@ -7,6 +7,10 @@ os.environ.setdefault("SECRET_KEY", "test-only-" + "x" * 50)
 os.environ.setdefault("TWILIO_ACCOUNT_SID", "AC" + "0" * 31 + "1")
 os.environ.setdefault("TWILIO_AUTH_TOKEN", "0123456789abcdef0123456789abcdef")
 os.environ.setdefault("OPENAI_API_KEY", "sk-test")
+# The suite asks more in a minute than anybody may; the test of the limits sets its own.
+os.environ.setdefault("API_ANON_PER_MINUTE", "1000000")
+os.environ.setdefault("API_USER_PER_MINUTE", "1000000")
+os.environ.setdefault("API_LOGIN_PER_MINUTE", "1000000")
 if "JWT_SIGNING_KEY" not in os.environ and "JWT_SIGNING_KEY_FILE" not in os.environ:
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
