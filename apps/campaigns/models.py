@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from apps.calls.models import Call, Number, VirtualAgent
 from apps.calls.states import Outcome
-from apps.campaigns.states import AttemptState, CampaignState, ContactState
+from apps.campaigns.states import AttemptState, CampaignState, ContactState, HistoryKind
 from apps.contacts.models import Contact, ContactList
 
 
@@ -133,10 +133,10 @@ class CampaignContact(models.Model):
         indexes = [
             models.Index(
                 name="campaign_contact_due",
-                fields=["campaign", "next_attempt_at"],
+                fields=["campaign", "state", "next_attempt_at"],
                 condition=Q(state__in=["pending", "retry", "callback"]),
             ),
-            models.Index(fields=["campaign", "state"]),
+            models.Index(name="campaign_contact_counts", fields=["campaign", "state", "outcome"]),
         ]
 
     def __str__(self) -> str:
@@ -161,9 +161,7 @@ class DialAttempt(models.Model):
         ordering = ["-claimed_at"]
         constraints = [
             models.UniqueConstraint(name="attempt_once", fields=["campaign_contact", "n"]),
-            models.UniqueConstraint(
-                name="attempt_one_live", fields=["campaign_contact"], condition=Q(state="claimed")
-            ),
+            models.UniqueConstraint(name="attempt_one_live", fields=["campaign_contact"], condition=Q(state="claimed")),
             models.CheckConstraint(
                 name="attempt_settled_has_outcome",
                 condition=Q(state="claimed") | (~Q(outcome="") & Q(settled_at__isnull=False)),
@@ -179,7 +177,7 @@ class CampaignEvent(models.Model):
     """Who did what to a campaign: the audit behind its History tab."""
 
     campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="history")
-    kind = models.CharField(_("kind"), max_length=40)
+    kind = models.CharField(_("kind"), max_length=40, choices=HistoryKind.choices)
     data = models.JSONField(default=dict, blank=True)
     by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True)
     at = models.DateTimeField(_("at"), default=timezone.now)
@@ -190,4 +188,4 @@ class CampaignEvent(models.Model):
         ordering = ["-at"]
 
     def __str__(self) -> str:
-        return self.kind
+        return self.get_kind_display()

@@ -26,6 +26,17 @@ class AttemptState(models.TextChoices):
     SETTLED = "settled", _("settled")
 
 
+class HistoryKind(models.TextChoices):
+    """What happened to a campaign: the lines of its history."""
+
+    STARTED = "started", _("started")
+    PAUSED = "paused", _("paused")
+    RESUMED = "resumed", _("resumed")
+    STOPPED = "stopped", _("stopped")
+    COMPLETED = "completed", _("completed: nobody left to call")
+    REOPENED = "reopened", _("reopened: an agreed callback is due")
+
+
 # What a person may do to a campaign, and from where.
 START_FROM = [CampaignState.DRAFT, CampaignState.STOPPED, CampaignState.COMPLETED]
 PAUSE_FROM = [CampaignState.RUNNING]

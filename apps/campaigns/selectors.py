@@ -1,0 +1,129 @@
+"""What is read about campaigns. Whatever a user sees starts from ``campaigns_visible_to``."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TypedDict
+
+from django.db.models import Count, QuerySet
+from django.utils.functional import Promise
+
+from apps.accounts.models import User
+from apps.accounts.roles import Permission, may
+from apps.calls.states import Outcome
+from apps.campaigns import reasons
+from apps.campaigns.models import Campaign, CampaignContact, DialAttempt
+from apps.campaigns.states import DIALLABLE, AttemptState, ContactState
+
+
+class CampaignCard(TypedDict):
+    """A campaign's counters as open pages show them; codes, never words. n_answered and n_success count people."""
+
+    id: int
+    name: str
+    state: str
+    n_people: int
+    n_pending: int
+    n_dialling: int
+    n_retry: int
+    n_callback: int
+    n_done: int
+    n_blocked: int
+    n_answered: int
+    n_success: int
+    calls_per_second: float
+    max_concurrent: int
+
+
+@dataclass(frozen=True, slots=True)
+class StopPreview:
+    """What stopping means now: calls that will be allowed to finish, and people who will not be called."""
+
+    n_live_calls: int
+    n_left: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReasonCount:
+    """passes: whether it passes by itself, by time or by another try."""
+
+    code: str
+    words: str | Promise
+    passes: bool
+    n: int
+
+
+def campaigns_visible_to(user: User) -> QuerySet[Campaign]:
+    if not may(user.role, Permission.CAMPAIGNS_VIEW):
+        return Campaign.objects.none()
+    return Campaign.objects.select_related("contact_list", "virtual_agent")
+
+
+def campaign_cards(campaigns: Iterable[Campaign]) -> list[CampaignCard]:
+    """The cards in the order given, in two queries however many campaigns."""
+    chosen = list(campaigns)
+    counts: dict[int, dict[str, int]] = {campaign.pk: {} for campaign in chosen}
+    answered: dict[int, int] = dict.fromkeys(counts, 0)
+    rows = (
+        CampaignContact.objects.filter(campaign__in=counts)
+        .order_by()
+        .values_list("campaign_id", "state", "outcome")
+        .annotate(n=Count("pk"))
+    )
+    for campaign_id, state, outcome, n in rows:
+        counts[campaign_id][state] = counts[campaign_id].get(state, 0) + n
+        if outcome == Outcome.ANSWERED:
+            answered[campaign_id] += n
+    successes: dict[int, int] = dict(
+        DialAttempt.objects.filter(campaign__in=counts, call__disposition__is_success=True)
+        .order_by()
+        .values_list("campaign_id")
+        .annotate(n=Count("campaign_contact", distinct=True))
+    )
+    return [
+        CampaignCard(
+            id=campaign.pk,
+            name=campaign.name,
+            state=campaign.state,
+            n_people=sum(counts[campaign.pk].values()),
+            n_pending=counts[campaign.pk].get(ContactState.PENDING, 0),
+            n_dialling=counts[campaign.pk].get(ContactState.DIALLING, 0),
+            n_retry=counts[campaign.pk].get(ContactState.RETRY, 0),
+            n_callback=counts[campaign.pk].get(ContactState.CALLBACK, 0),
+            n_done=counts[campaign.pk].get(ContactState.DONE, 0),
+            n_blocked=counts[campaign.pk].get(ContactState.BLOCKED, 0),
+            n_answered=answered[campaign.pk],
+            n_success=successes.get(campaign.pk, 0),
+            calls_per_second=float(campaign.calls_per_second),
+            max_concurrent=campaign.max_concurrent,
+        )
+        for campaign in chosen
+    ]
+
+
+def campaign_card(campaign: Campaign) -> CampaignCard:
+    return campaign_cards([campaign])[0]
+
+
+def people_of(campaign: Campaign) -> QuerySet[CampaignContact]:
+    """The people of a campaign the user may see already."""
+    return CampaignContact.objects.filter(campaign=campaign).select_related("contact")
+
+
+def stop_preview(campaign: Campaign) -> StopPreview:
+    return StopPreview(
+        n_live_calls=DialAttempt.objects.filter(campaign=campaign, state=AttemptState.CLAIMED).count(),
+        n_left=CampaignContact.objects.filter(campaign=campaign, state__in=DIALLABLE).count(),
+    )
+
+
+def why_not_dialled(campaign: Campaign) -> list[ReasonCount]:
+    """How many people wait or are left out for each reason, most first."""
+    rows = (
+        CampaignContact.objects.filter(campaign=campaign)
+        .exclude(reason="")
+        .order_by()
+        .values_list("reason")
+        .annotate(n=Count("pk"))
+    )
+    counts = [ReasonCount(code, reasons.words(code), code in reasons.PASSING, n) for code, n in rows]
+    return sorted(counts, key=lambda count: (-count.n, count.code))
