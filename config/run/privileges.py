@@ -47,6 +47,8 @@ def account_for(*paths: Path) -> Account:
     words = [setpriv, f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"]
     if not reachable:
         words += ["--inh-caps=+dac_override", "--ambient-caps=+dac_override"]
+        # Without this access(2), by which initdb looks for its siblings, would not count the capability.
+        words += ["--securebits=+no_setuid_fixup"]
     return Account(user.pw_uid, user.pw_gid, tuple(words))
 
 
