@@ -11,6 +11,9 @@ os.environ.setdefault("OPENAI_API_KEY", "sk-test")
 os.environ.setdefault("API_ANON_PER_MINUTE", "1000000")
 os.environ.setdefault("API_USER_PER_MINUTE", "1000000")
 os.environ.setdefault("API_LOGIN_PER_MINUTE", "1000000")
+# Each worker of pytest-xdist has a Redis database of its own, as it has a PostgreSQL one: 0 stays with a plain run.
+if (worker := os.environ.get("PYTEST_XDIST_WORKER", "")) and "REDIS_URL" in os.environ:
+    os.environ["REDIS_URL"] = f"{os.environ['REDIS_URL'].rsplit('/', 1)[0]}/{int(worker.removeprefix('gw')) % 15 + 1}"
 if "JWT_SIGNING_KEY" not in os.environ and "JWT_SIGNING_KEY_FILE" not in os.environ:
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
