@@ -1,0 +1,90 @@
+import subprocess
+import sys
+import threading
+import time
+import uuid
+
+import pytest
+
+from apps.core.rate import wait_turn
+
+
+def _most_within(times: list[float], window_s: float) -> int:
+    times = sorted(times)
+    return max(sum(1 for other in times[i:] if other - at < window_s) for i, at in enumerate(times))
+
+
+def _starts(key: str, *, per_second: float, n_threads: int, for_s: float) -> list[float]:
+    starts: list[float] = []
+    until = time.monotonic() + for_s
+
+    def work() -> None:
+        while time.monotonic() < until:
+            if wait_turn(key, per_second=per_second, max_wait_s=5):
+                starts.append(time.monotonic())
+
+    threads = [threading.Thread(target=work) for _ in range(n_threads)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return sorted(starts)
+
+
+@pytest.mark.parametrize(("per_second", "n_threads"), [(20, 8), (50, 16)])
+def test_threads_together_keep_the_pace_and_never_exceed_it(per_second, n_threads):
+    starts = _starts(uuid.uuid4().hex, per_second=per_second, n_threads=n_threads, for_s=3)
+    assert _most_within(starts, 1.0) <= per_second
+    pace = (len(starts) - 1) / (starts[-1] - starts[0])
+    assert per_second * 0.97 <= pace <= per_second * 1.002
+
+
+def test_a_fraction_of_a_start_per_second_is_kept():
+    starts = _starts(uuid.uuid4().hex, per_second=2.5, n_threads=3, for_s=2)
+    gaps = [b - a for a, b in zip(starts, starts[1:], strict=False)]
+    assert min(gaps) >= 0.4 - 0.01
+
+
+def test_processes_share_one_pace():
+    key, per_second = uuid.uuid4().hex, 20
+    program = (
+        "import os, sys, time, django; django.setup()\n"
+        "from apps.core.rate import wait_turn\n"
+        "until = time.time() + 2.5\n"
+        "while time.time() < until:\n"
+        f"    if wait_turn({key!r}, per_second={per_second}, max_wait_s=5): sys.stderr.write(f'START {{time.time()}}\\n')\n"
+    )
+    processes = [
+        subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        for _ in range(3)
+    ]
+    printed = "".join(process.communicate(timeout=60)[1] for process in processes)
+    starts = sorted(float(line.split()[1]) for line in printed.splitlines() if line.startswith("START "))
+    assert len(starts) > per_second
+    assert _most_within(starts, 1.0) <= per_second
+
+
+def test_a_turn_that_would_come_too_late_is_refused_at_once_and_costs_nobody_a_slot():
+    key = uuid.uuid4().hex
+    assert wait_turn(key, per_second=1, max_wait_s=0)
+    before = time.monotonic()
+    assert not any(wait_turn(key, per_second=1, max_wait_s=0.5) for _ in range(20))
+    assert time.monotonic() - before < 0.5
+    assert wait_turn(key, per_second=1, max_wait_s=1.1)
+
+
+def test_a_faster_pace_counts_at_once():
+    key = uuid.uuid4().hex
+    assert wait_turn(key, per_second=0.01, max_wait_s=0)
+    before = time.monotonic()
+    assert wait_turn(key, per_second=50, max_wait_s=1)
+    assert time.monotonic() - before < 1.1
+
+
+def test_keys_do_not_wait_for_each_other():
+    assert all(wait_turn(uuid.uuid4().hex, per_second=0.1, max_wait_s=0) for _ in range(5))
+
+
+def test_a_pace_of_nothing_is_an_error():
+    with pytest.raises(ValueError, match="above 0"):
+        wait_turn("x", per_second=0, max_wait_s=1)
