@@ -119,6 +119,7 @@ class RestApi:
         self._n_open += 1
         try:
             self._check_credentials(request)
+            self._exchange.media_origin = str(request.url.origin())  # as the product reaches this server
             response = await self._spoiled(request, handler)
         except ApiError as error:
             response = error.response()

@@ -1,4 +1,4 @@
-"""A carrier ten times as fast as the world, a small product, and the official SDK between them."""
+"""A carrier twenty times as fast as the world, a small product, and the official SDK between them."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from collections.abc import AsyncIterator, Callable
 import aiohttp
 import pytest
 from aiohttp import web
-from tests.sandbox.carrier.product import SID, TOKEN, Product
 from twilio.http.http_client import TwilioHttpClient
 from twilio.rest import Client
 
 from apps.sandbox.carrier.config import CarrierConfig
 from apps.sandbox.carrier.server import make_app
+from tests.sandbox.carrier.product import SID, TOKEN, Product
 
 FROM = "+15550100500"
 
@@ -95,7 +95,7 @@ async def product() -> AsyncIterator[Product]:
 @pytest.fixture
 def carrier_options() -> dict:
     """Overridden by tests that need another pace."""
-    return {"speed": 10.0, "cps": 50.0}
+    return {"speed": 20.0, "cps": 50.0}
 
 
 @pytest.fixture

@@ -17,6 +17,13 @@ SID = "AC" + "0" * 31 + "1"
 TOKEN = "0123456789abcdef0123456789abcdef"
 
 
+async def wait_until(condition: Callable[[], object], timeout_s: float = 5.0) -> None:
+    """Poll for what sends no signal of its own."""
+    async with asyncio.timeout(timeout_s):
+        while not condition():  # noqa: ASYNC110 - nothing to wait on
+            await asyncio.sleep(0.01)
+
+
 class MediaSession:
     """The product's end of one media socket."""
 

@@ -1,0 +1,65 @@
+"""Numbers choose personas, and every line has its text, its meaning and its translations."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from apps.sandbox.personas import INTENTS, PERSONAS, SPARE_FAULTS, all_lines, inbound_script, persona_for
+from apps.sandbox.personas.lines import LANGUAGES, line_variants
+from apps.sandbox.personas.scripts import Menu, Say
+
+
+@pytest.mark.parametrize(
+    ("number", "language", "key", "fault"),
+    [
+        ("+15550100100", "en", "interested", None),
+        ("+15550100103", "en", "opt_out", None),
+        ("+34600000039", "es", "voicemail", None),
+        ("+420600000089", "cs", "hangs_up_at_once", None),
+        ("+15550100190", "en", "interested", "rest_invalid_to"),
+        ("+15550100199", "en", "interested", "callback_drop"),
+        ("", "en", "interested", None),
+    ],
+)
+def test_the_last_two_digits_choose(number, language, key, fault):
+    script = persona_for(number)
+    assert (script.language, script.persona.key, script.fault) == (language, key, fault)
+
+
+def test_there_are_thirty_personas_and_ten_faults():
+    assert len(PERSONAS) == 30
+    assert len({persona.key for persona in PERSONAS}) == 30
+    assert len(SPARE_FAULTS) == 10
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_line_a_script_speaks_exists_in_every_language(language):
+    everything = all_lines()
+    for persona in PERSONAS:
+        keys = [step.key for step in persona.steps if isinstance(step, Say | Menu)]
+        keys += [step.invalid_key for step in persona.steps if isinstance(step, Menu)]
+        for key in [*keys, "still_there", "ivr_goodbye"]:
+            assert all(line in everything for line in line_variants(language, key))
+
+
+def test_every_line_is_distinct_and_has_a_known_meaning():
+    lines = all_lines()
+    assert max(Counter((line.language, line.text) for line in lines).values()) == 1
+    assert {line.intent for line in lines} == set(INTENTS)
+    for language in LANGUAGES:
+        assert {line.intent for line in lines if line.language == language} == set(INTENTS)
+
+
+def test_numbers_of_one_persona_vary_their_words():
+    said = {persona_for(f"+155501{i:03}00").line("interested").text for i in range(3)}
+    assert len(said) == 3
+
+
+def test_a_caller_waits_to_be_greeted():
+    script = inbound_script("+15550100100", persona="opt_out", language="cs")
+    assert script.language == "cs"
+    assert not isinstance(script.persona.steps[0], Say)
+    with pytest.raises(ValueError, match="no persona"):
+        inbound_script("+15550100100", persona="nobody")
