@@ -1,0 +1,490 @@
+"""The dialogue brain: from a conversation so far to what the virtual agent says and does next.
+
+Pure, and without memory of its own: what was said and done is read from the conversation, so a session that was
+re-seeded after a reconnect goes on where the old one stopped, and a sentence that was cut off is said again.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import orjson
+
+from .brief import Brief, language_of, quoted, read_brief
+from .hearing import UNCLEAR
+from .phrases import LANGUAGES, PHRASES
+from .toolbox import Matter, Tool, kind_of, toolbox
+
+
+@dataclass(frozen=True, slots=True)
+class Say:
+    text: str
+    language: str
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    name: str
+    arguments: dict[str, Any]
+
+
+Reply = tuple[Say | Call, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One thing that happened. who: caller, silence, ai, note (system message), call, result."""
+
+    who: str
+    text: str = ""
+    intents: tuple[str, ...] = ()
+    language: str | None = None
+    tone_ms: int = 0
+    was_cut: bool = False
+    """Of the AI: the contact did not hear it to the end."""
+    name: str = ""
+    call_id: str = ""
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """Everything a reply depends on."""
+
+    instructions: str
+    tools: Sequence[Mapping[str, Any]]
+    history: Sequence[Turn]
+    now: datetime
+    """Used if the instructions name no time of their own."""
+    tool_choice: str | Mapping[str, Any] = "auto"
+    may_call_in_parallel: bool = True
+    told: str = ""
+    """The instructions of this one response.create."""
+    is_out_of_band: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """Tools first unless `says_first`; `asks` means that the contact has to answer before the next step."""
+
+    says: str = ""
+    calls: tuple[str, ...] = ()
+    says_first: bool = True
+    asks: bool = False
+
+
+_LAST: Final = ("end_call",)
+# What to do about each matter a contact can bring up: one step is one response.
+_PLANS: Final[dict[str, tuple[_Step, ...]]] = {
+    "interested": (
+        _Step("shall_we", asks=True),
+        _Step(calls=("set_disposition",)),
+        _Step("thanks_agreed", _LAST),
+    ),
+    "information": (
+        _Step("information", asks=True),
+        _Step(calls=("set_disposition",)),
+        _Step("thanks_agreed", _LAST),
+    ),
+    "not_interested": (_Step("decline", ("set_disposition", "end_call")),),
+    "opt_out": (_Step(calls=("opt_out",)), _Step("removed", ("set_disposition", "end_call"))),
+    "callback": (
+        _Step(calls=("schedule_callback", "set_disposition")),
+        _Step("callback_set", asks=True),
+        _Step("until_then", _LAST),
+    ),
+    "human": (_Step("connecting", ("handover",), asks=True), _Step("goodbye", ("set_disposition", "end_call"))),
+    "human_later": (
+        _Step(calls=("schedule_callback", "set_disposition")),
+        _Step("colleague_will_call", _LAST),
+    ),
+    "wrong_person": (_Step("wrong_person", ("set_disposition", "end_call")),),
+    "busy": (
+        _Step(calls=("set_disposition",)),
+        _Step("offer_callback", asks=True),
+        _Step("goodbye", _LAST),
+    ),
+    "voicemail": (_Step("voicemail", ("set_disposition", "end_call")),),
+    "ivr": (_Step(calls=("set_disposition", "end_call")),),
+    "ivr_keys": (_Step(calls=("press_keys",)),),
+    "fax": (_Step(calls=("set_disposition", "end_call")),),
+    "silence": (_Step("nobody_there", ("set_disposition", "end_call")),),
+    "unclear": (_Step("can_not_understand", ("set_disposition", "end_call")),),
+    "ended": (_Step("goodbye", ("set_disposition", "end_call")),),
+    "time_is_up": (_Step("time_is_up", _LAST),),
+}
+_MATTER_OF_INTENT: Final = {
+    "interested": "interested",
+    "not_interested": "not_interested",
+    "opt_out": "opt_out",
+    "callback_tomorrow_1500": "callback",
+    "wants_human": "human",
+    "wrong_person": "wrong_person",
+    "busy_now": "busy",
+    "send_information": "information",
+    "voicemail_greeting": "voicemail",
+    "ivr_menu": "ivr",
+}
+# Answers that keep the matter as it is and leave the word to the contact.
+_ASIDES: Final = {
+    "are_you_robot": "robot",
+    "interruption": "go_ahead",
+    "question_price": "price",
+    "screener_connecting": "thank_you",
+    "ivr_connecting": "thank_you",
+    "ivr_invalid": "thank_you",
+}
+_OUTCOMES: Final = {"human_later": "human", "ivr_keys": "ivr", "time_is_up": "ended"}
+_MACHINES: Final = frozenset({"voicemail", "ivr", "ivr_keys", "fax"})
+_FAX_TONE_MS: Final = 1500
+_FAREWELL: Final = re.compile(
+    r"good-?bye|wrap[ -]?up|end the (?:call|conversation)|hang up|desp[ií]d|rozluč", re.IGNORECASE
+)
+_GREET: Final = re.compile(
+    r"\bgreet|welcome|introduce yourself|open(?:ing)? (?:line|sentence)|salud|pozdrav", re.IGNORECASE
+)
+_KEY: Final = re.compile(r"\b(?:press\w*|dtmf|key|digit)\b\D{0,20}([\d*#])", re.IGNORECASE)
+
+
+def decide(scene: Scene) -> Reply:
+    return _Mind(scene).reply()
+
+
+class _Mind:
+    def __init__(self, scene: Scene) -> None:
+        self.scene = scene
+        self.history = scene.history
+        self.brief: Brief = read_brief(scene.instructions)
+        self.tools: dict[str, Tool] = {} if scene.tool_choice == "none" else toolbox(scene.tools)
+        self.language = self._language()
+        self.caller_turns = [turn for turn in self.history if turn.who == "caller"]
+        self.results = {turn.call_id: turn for turn in self.history if turn.who == "result"}
+
+    def reply(self) -> Reply:
+        if self.scene.is_out_of_band:
+            return (Say(self._summary(), self.language),)
+        if isinstance(self.scene.tool_choice, dict):
+            return self._forced(str(self.scene.tool_choice.get("name", "")))
+        reply = self._ordered() or self._natural()
+        if not reply and self.scene.tool_choice == "required" and self.tools:
+            tool = next(iter(self.tools.values()))
+            return (Call(tool.name, tool.arguments(self._facts("ended"))),)
+        return self._one_call_at_a_time(reply)
+
+    def _one_call_at_a_time(self, reply: Reply) -> Reply:
+        if self.scene.may_call_in_parallel:
+            return reply
+        calls = [part for part in reply if isinstance(part, Call)]
+        return tuple(part for part in reply if isinstance(part, Say) or part is calls[0])
+
+    # What we were told to do, by the response's own instructions or by a system message.
+
+    def _ordered(self) -> Reply:
+        last = self.history[-1] if self.history else None
+        order = self.scene.told or (last.text if last is not None and last.who == "note" else "")
+        if not order:
+            return ()
+        sentence = quoted(order)
+        if sentence:
+            return (Say(sentence, language_of(sentence, self.language)),)
+        key = _KEY.search(order) if not self.scene.told else None
+        if key is not None:
+            return self._after_key(key[1])
+        if _GREET.search(order):
+            return self._say("opening")
+        if _FAREWELL.search(order):
+            return self._next_step("time_is_up")
+        return ()
+
+    def _forced(self, name: str) -> Reply:
+        tool = next((tool for tool in self.tools.values() if tool.name == name), None)
+        if tool is None:
+            tool = Tool(kind_of(name) or "", name, _schema(self.scene.tools, name))
+        return (Call(name, tool.arguments(self._facts(self._matter() or "ended"))),)
+
+    # What follows from the conversation.
+
+    def _natural(self) -> Reply:
+        recent = [turn for turn in self.history if turn.who != "note"]
+        last = recent[-1] if recent else None
+        if last is None:
+            return self._say("opening")
+        if last.who == "silence":
+            return self._after_silence()
+        if last.who == "caller":
+            return self._after_words(last)
+        matter = self._matter()
+        if matter is None:
+            return self._say("opening") if last.who == "ai" and last.was_cut and not self._has_opened() else ()
+        return self._next_step(matter)
+
+    def _after_silence(self) -> Reply:
+        n_silent = 0
+        for turn in reversed(self.history):
+            if turn.who == "caller":
+                break
+            n_silent += turn.who == "silence"
+        matter = self._matter()
+        if matter in _MACHINES:
+            return self._next_step(matter)
+        if n_silent == 1:
+            return self._say("are_you_there")
+        if n_silent == 2:
+            return self._say("are_you_there_again")
+        return self._next_step(matter if matter and self._is_settled() else "silence", has_left=True)
+
+    def _after_words(self, last: Turn) -> Reply:
+        if not last.intents:
+            return self._after_something_else(last)
+        intent = next((one for one in reversed(last.intents) if one in _MATTER_OF_INTENT), last.intents[-1])
+        if self._has_hung_up() and intent not in _MATTER_OF_INTENT:
+            return self._once_more("goodbye")
+        if intent == "greeting":
+            return self._say("pitch" if self._has_opened() and not self._speaks_to_gatekeeper() else "opening")
+        if intent in _ASIDES:
+            return self._say(_ASIDES[intent])
+        if intent == "who_is_calling":
+            return self._say("who_and_why")
+        if intent == "screener":
+            return self._say("who_and_why")
+        if intent == "ask_repeat":
+            return self._repeat()
+        if intent == "still_there":
+            return self._say("still_here", *(part.text for part in self._repeat() if isinstance(part, Say)))
+        matter = self._matter()
+        if intent == "confirm":
+            if matter == "busy" and self._was_asked("offer_callback"):
+                return self._next_step("callback")
+            return self._next_step(matter or "interested")
+        if intent == "goodbye":
+            return self._next_step(matter or "ended", has_left=True)
+        return self._next_step(matter or "interested")
+
+    def _after_something_else(self, last: Turn) -> Reply:
+        if last.tone_ms and not last.text:
+            if self._matter() in _MACHINES:
+                return self._next_step("voicemail")
+            return self._next_step("fax") if last.tone_ms >= _FAX_TONE_MS else ()
+        key = _KEY.search(last.text)
+        if key is not None:
+            return self._after_key(key[1])
+        n_unclear = 0
+        for turn in reversed(self.caller_turns):
+            if turn.intents:
+                break
+            n_unclear += 1
+        if n_unclear == 1:
+            return self._say("say_again")
+        if n_unclear == 2:
+            return self._say("say_again_slowly")
+        return self._next_step("unclear")
+
+    def _after_key(self, digit: str) -> Reply:
+        """A pressed key means what the instructions say: only "press 9 to be removed" is understood."""
+        key = rf"\b(?:press\w*|key|puls\w*|tecla|stiskn\w*)\b[^.\n]{{0,30}}{re.escape(digit)}"
+        removal = rf"{key}[^.\n]*(?:remov|opt|list|lista|seznam)"
+        removes = re.search(removal, self.scene.instructions, re.IGNORECASE)
+        return self._next_step("opt_out") if removes else self._say("go_ahead")
+
+    # Walking through a plan.
+
+    def _next_step(self, matter: str, *, has_left: bool = False) -> Reply:
+        if matter == "human" and ("handover" not in self.tools or self._failed("handover")):
+            matter = "human_later"
+        if matter == "ivr" and "press_keys" in self.tools:
+            matter = "ivr_keys"
+        since = self._since(matter)
+        steps = _PLANS[matter]
+        if matter == "callback" and self._was_asked("offer_callback"):
+            steps = (steps[0], steps[2])  # the time was ours: it needs no second yes
+        for step in steps:
+            if step.asks and has_left:
+                continue
+            calls = [kind for kind in step.calls if kind in self.tools and not self._called(kind, matter, since)]
+            is_said = not step.says or self._is_said(self._text(step.says, matter), since)
+            if not calls and is_said:
+                if step.asks and not self._answered_since(self._text(step.says, matter)):
+                    return ()
+                continue
+            spoken = () if is_said else self._say(step.says)
+            made = tuple(Call(self.tools[kind].name, self._arguments(kind, matter)) for kind in calls)
+            return spoken + made
+        if has_left or self._caller_spoke_last():
+            return self._once_more("goodbye")
+        return ()
+
+    def _once_more(self, says: str) -> Reply:
+        """A last word to somebody who still talks after the end was agreed."""
+        if "end_call" not in self.tools:
+            return self._say(says)
+        return (*self._say(says), Call(self.tools["end_call"].name, self._arguments("end_call", "ended")))
+
+    def _say(self, key: str, *more: str) -> Reply:
+        text = " ".join((self._text(key, self._matter() or "ended"), *more))
+        return (Say(text, self._voice_for(key, text)),)
+
+    def _voice_for(self, key: str, text: str) -> str:
+        from_brief = {
+            "opening": self.brief.greeting,
+            "shall_we": self.brief.question,
+            "voicemail": self.brief.voicemail,
+        }
+        return language_of(text, self.language) if from_brief.get(key) == text else self.language
+
+    def _text(self, key: str, matter: str) -> str:
+        language = self.language
+        if key == "opening":
+            return self.brief.opening(language)
+        if key == "pitch":
+            return f"{self.brief.reason(language)} {PHRASES['have_a_minute'][language]}"
+        if key == "who_and_why":
+            return f"{self.brief.identity(language)} {self.brief.reason(language)}"
+        if key == "shall_we" and language_of(self.brief.question, "") == language:
+            return self.brief.question
+        if key == "voicemail":
+            if language_of(self.brief.voicemail, "") == language:
+                return self.brief.voicemail
+            return f"{self.brief.identity(language)} {PHRASES[key][language]}"
+        if key == "removed" and self._failed("opt_out"):
+            key = "removal_failed"
+        if key == "callback_set" and self._failed("schedule_callback"):
+            key = "callback_failed"
+        return PHRASES[key][language]
+
+    def _repeat(self) -> Reply:
+        for turn in reversed(self.history):
+            if turn.who == "ai" and turn.text:
+                return (Say(turn.text, self.language),)
+        return self._say("opening")
+
+    # What the conversation tells.
+
+    def _language(self) -> str:
+        for turn in reversed(self.history):
+            if turn.who == "caller" and turn.language in LANGUAGES:
+                return str(turn.language)
+        return self.brief.language or language_of(self.scene.instructions, "en")
+
+    def _matter(self) -> str | None:
+        """What the contact wants, by the last turn that told."""
+        for at in range(len(self.history) - 1, -1, -1):
+            turn = self.history[at]
+            if turn.who != "caller":
+                continue
+            told = [_MATTER_OF_INTENT[intent] for intent in turn.intents if intent in _MATTER_OF_INTENT]
+            if told:
+                return told[-1]
+            if "greeting" in turn.intents and self._gatekeeper_before(at):
+                return None
+            if "confirm" in turn.intents:
+                return self._matter_confirmed(at)
+            if not turn.text and turn.tone_ms >= _FAX_TONE_MS:
+                return "fax"
+        return None
+
+    def _matter_confirmed(self, at: int) -> str:
+        earlier = _Mind(Scene("", (), self.history[:at], self.scene.now))
+        matter = earlier._matter()
+        if matter == "busy" and earlier._was_asked("offer_callback"):
+            return "callback"
+        return matter or "interested"
+
+    def _gatekeeper_before(self, at: int) -> bool:
+        return any({"screener", "ivr_menu"} & set(turn.intents) for turn in self.history[:at])
+
+    def _speaks_to_gatekeeper(self) -> bool:
+        """The one before the last caller turns was a machine that put us through."""
+        earlier = self.caller_turns[:-1]
+        connected = {"screener", "screener_connecting", "ivr_menu", "ivr_connecting"}
+        return bool(earlier) and bool(connected & set(earlier[-1].intents))
+
+    def _since(self, matter: str) -> int:
+        """Where in the history the matter came up; what was said before does not count for it."""
+        intents = {intent for intent, found in _MATTER_OF_INTENT.items() if found == matter.split("_later")[0]}
+        for at, turn in enumerate(self.history):
+            if turn.who == "caller" and intents & set(turn.intents):
+                return at
+        return 0
+
+    def _has_opened(self) -> bool:
+        return any(turn.who == "ai" and turn.text and not turn.was_cut for turn in self.history)
+
+    def _has_hung_up(self) -> bool:
+        return any(turn.who == "call" and kind_of(turn.name) == "end_call" for turn in self.history)
+
+    def _is_settled(self) -> bool:
+        return any(turn.who == "call" and kind_of(turn.name) == "set_disposition" for turn in self.history)
+
+    def _caller_spoke_last(self) -> bool:
+        return bool(self.history) and self.history[-1].who == "caller"
+
+    def _is_said(self, text: str, since: int) -> bool:
+        return any(turn.who == "ai" and turn.text == text and not turn.was_cut for turn in self.history[since:])
+
+    def _was_asked(self, key: str) -> bool:
+        texts = set(PHRASES[key].values())
+        return any(turn.who == "ai" and turn.text in texts and not turn.was_cut for turn in self.history)
+
+    def _answered_since(self, text: str) -> bool:
+        asked = max(at for at, turn in enumerate(self.history) if turn.who == "ai" and turn.text == text)
+        return any(turn.who == "caller" and turn.intents for turn in self.history[asked:])
+
+    def _called(self, kind: str, matter: str, since: int) -> bool:
+        wanted = self._arguments(kind, matter) if kind == "set_disposition" else None
+        for turn in self.history[since:] if kind == "end_call" else self.history:
+            if turn.who != "call" or kind_of(turn.name) != kind:
+                continue
+            if wanted is None or _same_code(turn.arguments, wanted):
+                return not (kind == "end_call" and self._caller_spoke_last())
+        return False
+
+    def _failed(self, kind: str) -> bool:
+        """The last call of that kind was answered with a refusal."""
+        calls = [turn for turn in self.history if turn.who == "call" and kind_of(turn.name) == kind]
+        return bool(calls) and calls[-1].call_id in self.results and is_refusal(self.results[calls[-1].call_id].text)
+
+    # What to tell a tool.
+
+    def _arguments(self, kind: str, matter: str) -> dict[str, Any]:
+        return self.tools[kind].arguments(self._facts(matter))
+
+    def _facts(self, matter: str) -> Matter:
+        now = self.brief.now or self.scene.now
+        at = (now + timedelta(days=1)).replace(hour=15, minute=0, second=0, microsecond=0)
+        if matter in ("human", "human_later"):
+            at = at.replace(hour=10)
+            while at.weekday() >= 5:
+                at += timedelta(days=1)
+        words = next((turn.text for turn in reversed(self.caller_turns) if turn.text and turn.text != UNCLEAR), "")
+        return Matter(_OUTCOMES.get(matter, matter), at, now, self.language, words)
+
+    def _summary(self) -> str:
+        names = {"caller": "Contact", "ai": "AI"}
+        talk = [f"{names[turn.who]}: {turn.text}" for turn in self.history if turn.who in names and turn.text]
+        return " ".join(talk) or "Nothing was said."
+
+
+def is_refusal(output: str) -> bool:
+    """Whether a function's answer says that it did not do it."""
+    try:
+        answer = orjson.loads(output)
+    except orjson.JSONDecodeError:
+        return output.casefold().startswith(("error", "failed", "refused"))
+    if not isinstance(answer, dict):
+        return answer is False
+    if answer.get("ok") is False or answer.get("success") is False:
+        return True
+    return bool(answer.get("error")) or str(answer.get("status", "")).casefold() in ("error", "failed", "refused")
+
+
+def _same_code(made: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
+    names = [name for name in wanted if re.search(r"disposition|outcome|result|code|status", name.casefold())]
+    return all(made.get(name) == wanted[name] for name in names)
+
+
+def _schema(tools: Sequence[Mapping[str, Any]], name: str) -> Mapping[str, Any]:
+    return next((tool.get("parameters") or {} for tool in tools if tool.get("name") == name), {})

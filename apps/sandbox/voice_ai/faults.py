@@ -1,0 +1,123 @@
+"""Trouble to order: what a rehearsal can ask of this server, for coming sessions or for those that are open."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from .checks import Refused, boolean, integer, nullable, number, record, string, tagged
+
+_WHO: Final = {
+    "kind": string,
+    "sessions": integer(1, 100_000),
+    "live": boolean,
+    "session_id": string,
+    "response": integer(1, 1000),
+    "every": boolean,
+}
+ORDER: Final = tagged(
+    "kind",
+    {
+        "refuse": record(_WHO | {"status": integer(400, 599)}),
+        "disconnect": record(_WHO | {"code": nullable(integer(1000, 4999)), "reason": string, "now": boolean}),
+        "expire": record(_WHO | {"after_s": number(0, 3600), "announce": boolean}),
+        "slow": record(_WHO | {"delay_ms": integer(0, 600_000)}),
+        "garbage": record(_WHO),
+        "unknown_event": record(_WHO),
+        "response_failed": record(_WHO | {"type": string, "code": string, "message": string}),
+        "transcription_failed": record(_WHO),
+        "stall": record(_WHO),
+    },
+)
+
+
+@dataclass(slots=True)
+class Fault:
+    """kind and its own settings; `server` lists them."""
+
+    kind: str
+    settings: dict[str, Any]
+    sessions_left: int = 1
+    response: int = 1
+    """Counted from 1: the response of the session that it strikes."""
+
+    def copy(self) -> Fault:
+        """For one session."""
+        return Fault(self.kind, dict(self.settings), 1, self.response)
+
+
+class FaultsInForce:
+    """What still hangs over one session, waiting for its response."""
+
+    def __init__(self) -> None:
+        self._faults: list[Fault] = []
+
+    def add(self, fault: Fault, *, n_responses_before: int) -> None:
+        fault.response += n_responses_before
+        self._faults.append(fault)
+
+    def take(self, kind: str, n_responses: int) -> Fault | None:
+        """The fault due by now; it strikes once, unless ordered for every response."""
+        fault = next((one for one in self._faults if one.kind == kind and one.response <= n_responses), None)
+        if fault is not None and not fault.settings.get("every"):
+            self._faults.remove(fault)
+        return fault
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    fault: Fault
+    is_live: bool
+    session_id: str | None
+
+
+def order_from(value: Any) -> Order:
+    """Raises Refused."""
+    given = ORDER(value, "")
+    who = {name: given.pop(name) for name in ("sessions", "live", "session_id", "response") if name in given}
+    kind = given.pop("kind")
+    if kind == "refuse" and (who.get("live") or who.get("session_id")):
+        raise Refused("Only a coming session can be refused.", param="live")
+    return Order(
+        fault=Fault(kind, given, who.get("sessions", 1), who.get("response", 1)),
+        is_live=bool(who.get("live")),
+        session_id=who.get("session_id"),
+    )
+
+
+class FaultQueue:
+    """Orders waiting for sessions that have not been opened yet."""
+
+    def __init__(self) -> None:
+        self._waiting: list[Fault] = []
+
+    def put(self, fault: Fault) -> None:
+        self._waiting.append(fault)
+
+    def clear(self) -> None:
+        self._waiting.clear()
+
+    def refusal(self) -> int | None:
+        """HTTP status for this handshake, if it is to be refused."""
+        for fault in self._waiting:
+            if fault.kind == "refuse":
+                self._use(fault)
+                return int(fault.settings.get("status", 503))
+        return None
+
+    def for_new_session(self) -> list[Fault]:
+        taken = [fault for fault in self._waiting if fault.kind != "refuse"]
+        for fault in taken:
+            self._use(fault)
+        return [fault.copy() for fault in taken]
+
+    def _use(self, fault: Fault) -> None:
+        fault.sessions_left -= 1
+        if not fault.sessions_left:
+            self._waiting.remove(fault)
+
+    def as_json(self) -> list[dict[str, Any]]:
+        return [
+            {"kind": fault.kind, "sessions_left": fault.sessions_left, "response": fault.response, **fault.settings}
+            for fault in self._waiting
+        ]
