@@ -6,3 +6,6 @@ class CallsConfig(AppConfig):
     name = "apps.calls"
     label = "calls"
     verbose_name = _("Calls")
+
+    def ready(self) -> None:
+        from apps.calls import checks  # noqa: F401 - registers itself

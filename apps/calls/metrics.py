@@ -25,10 +25,15 @@ CARRIER_REQUEST_SECONDS = Histogram(
     buckets=_REQUEST_BUCKETS,
 )
 CARRIER_ERRORS = Counter(
-    "callcentre_carrier_errors_total", "Requests a carrier refused or did not answer.", ["carrier", "operation", "fault"]
+    "callcentre_carrier_errors_total",
+    "Requests a carrier refused or did not answer.",
+    ["carrier", "operation", "fault"],
 )
 WEBHOOK_SECONDS = Histogram(
-    "callcentre_webhook_seconds", "Carrier webhooks, from the request to our answer.", ["hook"], buckets=_WEBHOOK_BUCKETS
+    "callcentre_webhook_seconds",
+    "Carrier webhooks, from the request to our answer.",
+    ["hook"],
+    buckets=_WEBHOOK_BUCKETS,
 )
 WEBHOOK_REQUESTS_REFUSED = Counter(
     "callcentre_webhook_requests_refused_total",

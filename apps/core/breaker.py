@@ -43,7 +43,7 @@ class CircuitOpen(Exception):
         self.service = service
 
 
-class _Listener(pybreaker.CircuitBreakerListener):  # type: ignore[misc]  # pybreaker is read without its types
+class _Listener(pybreaker.CircuitBreakerListener):
     def state_change(self, cb: Any, old_state: Any, new_state: Any) -> None:
         BREAKER_STATE.labels(cb.name).set(STATES[new_state.name])
         if new_state.name == pybreaker.STATE_OPEN:

@@ -23,6 +23,9 @@ from apps.calls.metrics import CARRIER_ERRORS, CARRIER_REQUEST_SECONDS
 
 _OFFICIAL = "https://api.twilio.com"
 _POOL = 32
+# By default Twilio tries a webhook again only if it could not connect; the fragment, which it neither sends nor signs,
+# asks for more: three tries in all, after our errors and time-outs too.
+_TRY_AGAIN = "#rc=2&rp=5xx,ct,rt"
 
 # What a dialler does about Twilio's error codes; everything else of 4xx is a fault in our request or account.
 _FAULTS = {
@@ -86,16 +89,16 @@ class TwilioCarrier:
             options = {
                 "machine_detection": "DetectMessageEnd",
                 "async_amd": "true",  # a word, not a truth value
-                "async_amd_status_callback": request.webhooks.machine,
+                "async_amd_status_callback": request.webhooks.machine + _TRY_AGAIN,
                 "async_amd_status_callback_method": "POST",
             }
         with _operation("place", maybe_placed=True):
             call = self._client.calls.create(
                 to=request.to,
                 from_=request.from_,
-                url=request.webhooks.answer,
+                url=request.webhooks.answer + _TRY_AGAIN,
                 method="POST",
-                status_callback=request.webhooks.status,
+                status_callback=request.webhooks.status + _TRY_AGAIN,
                 status_callback_method="POST",
                 status_callback_event=["initiated", "ringing", "answered", "completed"],
                 timeout=request.ring_timeout_s,

@@ -18,7 +18,6 @@ _STREAM_EVENTS = {"stream-started": "started", "stream-stopped": "stopped", "str
 class FormData(Protocol):
     """A decoded form, names possibly repeated; Django's QueryDict is one."""
 
-    def get(self, key: str, default: str = "", /) -> str | None: ...
     def getlist(self, key: str, /) -> list[str]: ...
     def __iter__(self) -> Iterator[str]: ...
 
@@ -160,7 +159,8 @@ def reject_document(*, reason: str) -> str:
 
 
 def _field(form: FormData, name: str) -> str:
-    return form.get(name, "") or ""
+    values = form.getlist(name)
+    return values[-1] if values else ""
 
 
 def _call_sid(form: FormData) -> str:

@@ -1,0 +1,71 @@
+"""Wrong combinations of settings, found before the first call is."""
+
+from ipaddress import ip_address
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
+
+
+@register(Tags.security)
+def check_twilio_credentials(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    sid, token = settings.TWILIO_ACCOUNT_SID, settings.TWILIO_AUTH_TOKEN
+    if bool(sid) != bool(token):
+        missing = "TWILIO_AUTH_TOKEN" if sid else "TWILIO_ACCOUNT_SID"
+        return [
+            Error(f"Twilio is half set up: {missing} is missing.", hint=f"Set {missing}, or neither.", id="calls.E001")
+        ]
+    if sid and not sid.startswith("AC"):
+        hint = "It starts with AC and stands on the front page of the Twilio console."
+        return [Error("TWILIO_ACCOUNT_SID is not an account.", hint=hint, id="calls.E002")]
+    return []
+
+
+@register(Tags.urls)
+def check_public_origin(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """A real carrier must be able to reach us; one on this machine can, whatever the origin."""
+    if not settings.TWILIO_ACCOUNT_SID or not _is_public(settings.TWILIO_API_BASE):
+        return []
+    found: list[CheckMessage] = []
+    for name, id_ in (("PUBLIC_ORIGIN", "calls.E003"), ("PUBLIC_MEDIA_ORIGIN", "calls.E004")):
+        origin = getattr(settings, name)
+        if not _is_public(origin) or urlsplit(origin).scheme not in {"https", "wss"}:
+            hint = f"Set {name} to the address under which the carrier reaches this machine, with TLS."
+            found.append(Error(f"{name} ({origin}) cannot be reached by Twilio.", hint=hint, id=id_))
+    if "_" in (urlsplit(settings.PUBLIC_ORIGIN).hostname or ""):
+        found.append(
+            Error(
+                "PUBLIC_ORIGIN has an underscore in its host name.", hint="Twilio refuses such URLs.", id="calls.E005"
+            )
+        )
+    return found
+
+
+@register(Tags.security, deploy=True)
+def check_no_debug(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    if settings.DEBUG:
+        hint = "Error pages would show phone numbers. Unset DEBUG."
+        return [Error("DEBUG is on.", hint=hint, id="calls.E006")]
+    return []
+
+
+@register
+def check_limits(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    found: list[CheckMessage] = []
+    if not 1 <= settings.CARRIER_TIMEOUT_S <= 15:
+        hint = "Longer, and the check for lost workers would doubt requests that are still under way."
+        found.append(Error("CARRIER_TIMEOUT_S must lie between 1 and 15.", hint=hint, id="calls.E007"))
+    if settings.WEBHOOK_MAX_AGE_HOURS < 1:
+        found.append(Warning("WEBHOOK_MAX_AGE_HOURS refuses every webhook.", hint="Give it hours.", id="calls.W001"))
+    return found
+
+
+def _is_public(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    if host == "localhost" or host.endswith(".localhost"):
+        return False
+    try:
+        return ip_address(host).is_global
+    except ValueError:
+        return "." in host

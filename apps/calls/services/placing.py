@@ -1,0 +1,268 @@
+"""Place calls: the legal gate, the rows, and then, by one worker per leg, the request to the carrier."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from apps.calls import adapters
+from apps.calls.carriers.base import CarrierError, Fault, PlaceRequest
+from apps.calls.events import LIVE_GROUP, EventKind
+from apps.calls.metrics import CALLS_CREATED, CALLS_REFUSED, PLACINGS_UNKNOWN
+from apps.calls.models import Call, CallEvent, Direction, Leg, Number, Party, VirtualAgent
+from apps.calls.selectors import live_call_card
+from apps.calls.services.ending import settle_leg
+from apps.calls.services.progress import leg_accepted
+from apps.calls.services.story import announce, call_context, lock_leg, tell
+from apps.calls.states import LegState, Outcome
+from apps.contacts import consent
+from apps.contacts.consent import NotCallable
+from apps.contacts.models import Channel, Contact
+from apps.core import phone
+from apps.core.breaker import CircuitOpen, guard
+from apps.core.queue import enqueue
+from apps.core.rate import wait_turn
+from apps.core.realtime import publish
+
+log = structlog.get_logger(__name__)
+
+DIAL_WITHIN_S = 60  # a call that could not be dialled so long after its claim is given back
+MAX_WAIT_S = 8.0  # for its turn at the campaign's pace; longer, and the worker does something else meanwhile
+PUT_BACK_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class CallBrief:
+    """What whoever wants the call knows about it; kept with the call as data.
+
+    pace_key: what is paced together (calls_per_second holds for all calls of the same key). ring_timeout_s: seconds.
+    seed_turns: (speaker, text) of what was said before, for a call that continues another.
+    """
+
+    campaign_id: int | None = None
+    campaign_name: str = ""
+    pace_key: str = "calls"
+    calls_per_second: float = 1.0
+    ring_timeout_s: int = 25
+    seed_turns: tuple[tuple[str, str], ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "CallBrief":
+        """Reads what ``as_json`` wrote, also an older version of it."""
+        known = {name: data[name] for name in cls.__slots__ if name in data}
+        known["seed_turns"] = tuple((speaker, text) for speaker, text in known.get("seed_turns", ()))
+        return cls(**known)
+
+
+@dataclass(frozen=True, slots=True)
+class CallRequest:
+    contact: Contact
+    number: Number  # ours, shown as caller ID
+    virtual_agent: VirtualAgent
+    brief: CallBrief
+
+
+@transaction.atomic
+def place_calls(
+    requests: Sequence[CallRequest], *, now: datetime, dial_within_s: float = DIAL_WITHIN_S
+) -> list[Call | NotCallable]:
+    """Create a call with its first leg for everyone who may be called now; the carrier is asked after commit.
+
+    Answers in the order of the requests: the call, or why there is none. A fixed number of queries, however many.
+    """
+    people = [request.contact for request in requests]
+    verdicts = consent.check_many(people, channel=Channel.VOICE, at=now, is_ai=True)
+    results: list[Call | NotCallable] = []
+    calls: list[Call] = []
+    for request in requests:
+        verdict = verdicts[request.contact.pk]
+        if not verdict.allowed:
+            CALLS_REFUSED.labels(verdict.reason).inc()
+            results.append(NotCallable(verdict))
+            continue
+        call = Call(
+            direction=Direction.OUTBOUND,
+            number=request.number,
+            contact=request.contact,
+            virtual_agent=request.virtual_agent,
+            language=request.contact.language or request.virtual_agent.language,
+            remote_phone=request.contact.phone,
+            brief=request.brief.as_json(),
+            rule_version=verdict.rule_version,
+            created_at=now,
+        )
+        calls.append(call)
+        results.append(call)
+    _create(calls, now=now, expires_at=now + timedelta(seconds=dial_within_s))
+    return results
+
+
+def _create(calls: list[Call], *, now: datetime, expires_at: datetime) -> None:
+    Call.objects.bulk_create(calls)
+    legs = Leg.objects.bulk_create(
+        Leg(
+            call=call,
+            party=Party.CUSTOMER,
+            carrier=call.number.carrier,
+            from_number=call.number.e164,
+            to_number=call.remote_phone,
+            expires_at=expires_at,
+        )
+        for call in calls
+    )
+    CallEvent.objects.bulk_create(
+        CallEvent(
+            call=call,
+            leg=leg,
+            kind=EventKind.CREATED,
+            at=now,
+            data={"to": phone.mask(leg.to_number), "from": leg.from_number, "rule_version": call.rule_version},
+        )
+        for call, leg in zip(calls, legs, strict=True)
+    )
+    for call, leg in zip(calls, legs, strict=True):
+        call._prefetched_objects_cache = {"legs": [leg]}  # type: ignore[attr-defined]  # Django's own, for the card
+        publish(LIVE_GROUP, "call", dict(live_call_card(call)))
+        enqueue("calls.dial_leg", leg.pk, expires_s=(expires_at - now).total_seconds())
+    CALLS_CREATED.inc(len(calls))
+
+
+def dial_leg(leg_id: int) -> None:
+    """Ask the carrier to dial. Whoever moves the leg from created to requested does it, and nobody else.
+
+    What may change between claim and dial is looked at again: the rules, the time, and whether anyone still wants it.
+    """
+    now = timezone.now()
+    claimed = Leg.objects.filter(pk=leg_id, state=LegState.CREATED).update(
+        state=LegState.REQUESTED, requested_at=now, updated_at=now
+    )
+    if not claimed:
+        return
+    leg = Leg.objects.select_related("call__contact").get(pk=leg_id)
+    with call_context(leg.call):
+        if not _may_dial(leg):
+            return
+        brief = CallBrief.from_json(leg.call.brief)
+        if not wait_turn(brief.pace_key, per_second=brief.calls_per_second, max_wait_s=MAX_WAIT_S):
+            _put_back(leg_id, reason="pace")
+            return
+        if _still_wanted(leg_id):
+            _place(leg, brief)
+
+
+def _may_dial(leg: Leg) -> bool:
+    """The gate once more, right before the dial; a leg that may not be dialled ends as not placed."""
+    now = timezone.now()
+    if leg.expires_at is not None and leg.expires_at <= now:
+        _give_up(leg.pk, EventKind.EXPIRED)
+        return False
+    call = leg.call
+    if call.contact is None:
+        _give_up(leg.pk, EventKind.NOT_CALLABLE, reason="contact_gone")
+        return False
+    try:
+        consent.require(call.contact, channel=Channel.VOICE, at=now, is_ai=call.virtual_agent_id is not None)
+    except NotCallable as refusal:
+        CALLS_REFUSED.labels(refusal.code).inc()
+        _give_up(leg.pk, EventKind.NOT_CALLABLE, reason=refusal.code)
+        return False
+    return True
+
+
+def _still_wanted(leg_id: int) -> bool:
+    """Whether the leg is still ours to dial after the wait; from here on the time of the request is exact."""
+    now = timezone.now()
+    with transaction.atomic():
+        call, leg = lock_leg(leg_id)
+        is_fresh = leg.expires_at is None or leg.expires_at > now
+        if is_fresh and not call.end_reason:
+            mine = Leg.objects.filter(pk=leg_id, state=LegState.REQUESTED)
+            return bool(mine.update(requested_at=now, updated_at=now))
+        outcome = Outcome.CANCELED if call.end_reason else Outcome.NOT_PLACED
+        if settle_leg(leg, outcome, at=now, only_from=[LegState.REQUESTED]) and not call.end_reason:
+            tell(call.pk, EventKind.EXPIRED, now, leg_id=leg_id)
+    return False
+
+
+def _place(leg: Leg, brief: CallBrief) -> None:
+    request = PlaceRequest(
+        to=leg.to_number,
+        from_=leg.from_number,
+        webhooks=adapters.webhooks_for(leg.token),
+        ring_timeout_s=brief.ring_timeout_s,
+        max_duration_s=settings.CALL_MAX_MINUTES * 60,
+        detect_machine=leg.call.virtual_agent_id is not None,
+    )
+    try:
+        carrier = adapters.carrier_for(leg.carrier)
+        with guard(leg.carrier):
+            placed = carrier.place(request)
+    except adapters.CarrierNotConfigured as error:
+        log.error("carrier_not_configured", carrier=leg.carrier)
+        _give_up(leg.pk, EventKind.REFUSED, fault=Fault.CONFIG, code=error.code, message=str(error))
+    except CircuitOpen:
+        _put_back(leg.pk, reason="circuit_open")
+    except CarrierError as error:
+        _not_accepted(leg, error)
+    else:
+        leg_accepted(leg.pk, placed.id)
+
+
+def _not_accepted(leg: Leg, error: CarrierError) -> None:
+    facts = {"fault": error.fault.value, "code": error.code, "request_id": error.request_id}
+    if error.maybe_placed:
+        log.warning("placing_unknown", leg_id=leg.pk, error=str(error), **facts)
+        PLACINGS_UNKNOWN.labels(leg.carrier).inc()
+        _mark_unknown(leg.pk, str(error))
+    elif error.retryable:
+        log.warning("placing_put_back", leg_id=leg.pk, **facts)
+        _put_back(leg.pk, reason=error.fault.value, code=error.code, after_s=error.retry_after_s)
+    else:
+        level = log.info if error.fault is Fault.NUMBER else log.error
+        level("placing_refused", leg_id=leg.pk, error=str(error), **facts)
+        _give_up(leg.pk, EventKind.REFUSED, fault=error.fault, code=error.code, message=str(error))
+
+
+def _mark_unknown(leg_id: int, message: str) -> None:
+    """The phone may ring: nobody dials again before the carrier has been asked, or has told us itself."""
+    now = timezone.now()
+    with transaction.atomic():
+        call, leg = lock_leg(leg_id)
+        mine = Leg.objects.filter(pk=leg_id, state=LegState.REQUESTED)
+        if not mine.update(state=LegState.UNKNOWN, carrier_error=message[:200], updated_at=now):
+            return  # a webhook was faster than our doubt
+        tell(call.pk, EventKind.UNKNOWN, now, leg_id=leg_id, message=message)
+        if leg.carrier_call_id is None:
+            enqueue("calls.reconcile_leg", leg_id, countdown_s=3)
+        announce(call.pk)
+
+
+def _put_back(leg_id: int, *, reason: str, code: str = "", after_s: float | None = None) -> None:
+    """Nothing was sent: the leg waits to be dialled again, until it expires."""
+    now = timezone.now()
+    with transaction.atomic():
+        call, _ = lock_leg(leg_id)
+        mine = Leg.objects.filter(pk=leg_id, state=LegState.REQUESTED, carrier_call_id__isnull=True)
+        if mine.update(state=LegState.CREATED, requested_at=None, updated_at=now):
+            tell(call.pk, EventKind.PUT_BACK, now, leg_id=leg_id, reason=reason, code=code)
+            enqueue("calls.dial_leg", leg_id, countdown_s=after_s or PUT_BACK_S)
+
+
+def _give_up(leg_id: int, kind: EventKind, **facts: str) -> None:
+    """The carrier will not be asked, or said no. A number that cannot be called failed; the rest was not placed."""
+    now = timezone.now()
+    outcome = Outcome.FAILED if facts.get("fault") == Fault.NUMBER else Outcome.NOT_PLACED
+    data: dict[str, Any] = {name: str(fact) for name, fact in facts.items()}
+    error = " ".join(filter(None, [facts.get("code", ""), facts.get("message", "")]))
+    with transaction.atomic():
+        call, leg = lock_leg(leg_id)
+        if settle_leg(leg, outcome, at=now, only_from=[LegState.REQUESTED], carrier_error=error):
+            tell(call.pk, kind, now, leg_id=leg_id, **data)

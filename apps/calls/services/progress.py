@@ -1,0 +1,219 @@
+"""News from the line: leg and call move forward, once, whatever is repeated, late or out of order."""
+
+from datetime import datetime
+
+import structlog
+from django.db import transaction
+from django.db.models.functions import Coalesce
+from django.utils import timezone
+
+from apps.calls.carriers.base import LineNews, LineStatus, MachineNews, StreamNews, Verdict
+from apps.calls.events import EventKind
+from apps.calls.metrics import CALLS_PLACED, RING_SECONDS
+from apps.calls.models import Call, Leg, Party
+from apps.calls.services.ending import settle_leg
+from apps.calls.services.story import announce, call_context, is_told, lock_leg, send_after_commit, tell
+from apps.calls.signals import call_answered
+from apps.calls.states import LegState, Outcome, earlier_than
+from apps.core.queue import enqueue
+
+log = structlog.get_logger(__name__)
+
+_STATES = {
+    LineStatus.QUEUED: LegState.QUEUED,
+    LineStatus.RINGING: LegState.RINGING,
+    LineStatus.ANSWERED: LegState.ANSWERED,
+}
+_KINDS = {
+    LegState.QUEUED: EventKind.QUEUED,
+    LegState.RINGING: EventKind.RINGING,
+    LegState.ANSWERED: EventKind.ANSWERED,
+    LegState.ENDED: EventKind.ENDED,
+}
+_OUTCOMES = {
+    LineStatus.BUSY: Outcome.BUSY,
+    LineStatus.NO_ANSWER: Outcome.NO_ANSWER,
+    LineStatus.FAILED: Outcome.FAILED,
+    LineStatus.CANCELED: Outcome.CANCELED,
+}
+_TALKED = [Outcome.ANSWERED, Outcome.VOICEMAIL]
+
+
+def outcome_of(status: LineStatus, verdict: Verdict) -> Outcome:
+    """What a final status comes to. A fax machine counts as voicemail: something picked up that is no person."""
+    if status is not LineStatus.COMPLETED:
+        return _OUTCOMES[status]
+    return Outcome.VOICEMAIL if verdict in {Verdict.MACHINE, Verdict.FAX} else Outcome.ANSWERED
+
+
+@transaction.atomic
+def leg_progressed(leg_id: int, news: LineNews) -> bool:
+    """Apply what the carrier says. True if the leg moved; repeats, late news and another call's news change nothing.
+
+    A final state stays. Facts that come late (when it rang, when it was answered) are still filled in.
+    """
+    now = timezone.now()
+    call, leg = lock_leg(leg_id)
+    with call_context(call):
+        if not _is_ours(leg, news.carrier_call_id) or is_told(news.key):
+            return False
+        _note_verdict(leg, news.answered_by, news.verdict)
+        if news.status.is_final:
+            moved = settle_leg(
+                leg,
+                outcome_of(news.status, _verdict_of(leg)),
+                at=news.at or now,
+                key=news.key,
+                sip_code=news.sip_code,
+                duration_s=news.duration_s if news.status is LineStatus.COMPLETED else None,
+            )
+        else:
+            moved = _move(call, leg, news, at=news.at or now, now=now)
+        if not moved:
+            _take_late(call, leg, news)
+        return moved
+
+
+@transaction.atomic
+def leg_accepted(leg_id: int, carrier_call_id: str) -> None:
+    """The carrier took our request and named the call. Its webhooks may have been faster than its answer."""
+    now = timezone.now()
+    call, leg = lock_leg(leg_id)
+    with call_context(call):
+        if not _is_ours(leg, carrier_call_id):
+            return
+        CALLS_PLACED.labels(leg.carrier).inc()
+        news = LineNews(carrier_call_id=carrier_call_id, status=LineStatus.QUEUED)
+        if leg.state == LegState.ENDED:
+            _hang_up_if_unwanted(call, leg)
+        elif not _move(call, leg, news, at=now, now=now):
+            log.info("leg_accepted_after_news", leg_id=leg_id, state=leg.state)
+
+
+@transaction.atomic
+def machine_heard(leg_id: int, news: MachineNews) -> bool:
+    """Store who picked up, by the carrier's verdict. A machine makes an answered leg a voicemail, also afterwards."""
+    now = timezone.now()
+    call, leg = lock_leg(leg_id)
+    with call_context(call):
+        if not _is_ours(leg, news.carrier_call_id) or is_told(news.key):
+            return False
+        tell(
+            call.pk,
+            EventKind.MACHINE_VERDICT,
+            now,
+            leg_id=leg.pk,
+            key=news.key,
+            answered_by=news.answered_by,
+            verdict=str(news.verdict),
+            took_ms=news.took_ms,
+        )
+        _note_verdict(leg, news.answered_by, news.verdict)
+        if leg.state == LegState.ENDED and leg.outcome == Outcome.ANSWERED:
+            outcome = outcome_of(LineStatus.COMPLETED, news.verdict)
+            Leg.objects.filter(pk=leg.pk, outcome=Outcome.ANSWERED).update(outcome=outcome)
+            Call.objects.filter(pk=call.pk, outcome=Outcome.ANSWERED).update(outcome=outcome)
+        announce(call.pk)
+        log.info("machine_verdict_heard", leg_id=leg.pk, answered_by=news.answered_by)
+        return True
+
+
+@transaction.atomic
+def stream_changed(leg_id: int, news: StreamNews) -> bool:
+    """A line in the story; what to do about a lost stream is decided when the carrier asks for it."""
+    now = timezone.now()
+    call, leg = lock_leg(leg_id)
+    with call_context(call):
+        if not _is_ours(leg, news.carrier_call_id) or is_told(news.key):
+            return False
+        kind = EventKind(f"stream_{news.event}")
+        tell(call.pk, kind, news.at or now, leg_id=leg.pk, key=news.key, error=news.error)
+        if news.error:
+            log.warning("stream_failed", leg_id=leg.pk, error=news.error)
+        return True
+
+
+def _move(call: Call, leg: Leg, news: LineNews, *, at: datetime, now: datetime) -> bool:
+    state = _STATES[news.status]
+    times: dict[str, datetime] = {}
+    if state is LegState.RINGING:
+        times = {"ringing_at": at}
+    elif state is LegState.ANSWERED:
+        times = {"answered_at": at}
+    moved = Leg.objects.filter(pk=leg.pk, state__in=earlier_than(state)).update(state=state, updated_at=now, **times)
+    if not moved:
+        return False
+    leg.state = state
+    tell(call.pk, _KINDS[state], at, leg_id=leg.pk, key=news.key)
+    if state is LegState.ANSWERED:
+        if leg.ringing_at is not None:
+            RING_SECONDS.labels(leg.carrier).observe(max(0.0, (at - leg.ringing_at).total_seconds()))
+        mine = Call.objects.filter(pk=call.pk, answered_at__isnull=True)
+        if leg.party == Party.CUSTOMER and mine.update(answered_at=at):
+            send_after_commit(call_answered, call_id=call.pk)
+    _hang_up_if_unwanted(call, leg)
+    announce(call.pk)
+    log.info(f"leg_{state.value}", leg_id=leg.pk)
+    return True
+
+
+def _take_late(call: Call, leg: Leg, news: LineNews) -> None:
+    """News of something that is past: keep the facts it bears, and the line it takes to know its repeat."""
+    leg.refresh_from_db()
+    has_talked = leg.outcome in ["", *_TALKED]
+    if news.status is LineStatus.RINGING and news.at is not None:
+        Leg.objects.filter(pk=leg.pk).update(ringing_at=Coalesce("ringing_at", news.at))
+    if news.status is LineStatus.ANSWERED and news.at is not None and has_talked:
+        # The carrier's own clock is better than the arrival of its request for a document, or than counting back.
+        Leg.objects.filter(pk=leg.pk).update(answered_at=news.at)
+        if leg.party == Party.CUSTOMER:
+            Call.objects.filter(pk=call.pk).update(answered_at=news.at)
+    if news.key:
+        kind = EventKind.ENDED if news.status.is_final else _KINDS[_STATES[news.status]]
+        at = news.at or timezone.now()
+        tell(call.pk, kind, at, leg_id=leg.pk, key=news.key, is_late=True, status=str(news.status))
+    if not news.status.is_final and leg.state == LegState.ENDED:
+        _hang_up_if_unwanted(call, leg)
+    log.info("late_news_taken", leg_id=leg.pk, state=leg.state, status=str(news.status))
+
+
+def _hang_up_if_unwanted(call: Call, leg: Leg) -> None:
+    """The carrier's id is known now: hang up what was to end before it was, or what was written off and rings."""
+    written_off = leg.state == LegState.ENDED and leg.outcome == Outcome.NOT_PLACED
+    if written_off:
+        log.error("written_off_leg_rings", leg_id=leg.pk)
+    if written_off or (leg.state != LegState.ENDED and call.end_reason):
+        enqueue("calls.hang_up_leg", leg.pk)
+
+
+def _is_ours(leg: Leg, carrier_call_id: str) -> bool:
+    """Whether the news is of this leg's call; the first that bears the leg's token names the call."""
+    if leg.carrier_call_id == carrier_call_id:
+        return True
+    if leg.carrier_call_id is not None:
+        log.error("carrier_call_differs", leg_id=leg.pk, told=carrier_call_id, known=leg.carrier_call_id)
+        return False
+    # A guess by numbers may have given this call to another leg; the token in the URL is proof, and wins.
+    others = Leg.objects.filter(carrier=leg.carrier, carrier_call_id=carrier_call_id).exclude(pk=leg.pk)
+    if others.exclude(state=LegState.QUEUED).exists():
+        log.error("carrier_call_taken", leg_id=leg.pk, told=carrier_call_id)
+        return False
+    others.update(carrier_call_id=None, state=LegState.UNKNOWN)
+    Leg.objects.filter(pk=leg.pk).update(carrier_call_id=carrier_call_id)
+    leg.carrier_call_id = carrier_call_id
+    return True
+
+
+def _note_verdict(leg: Leg, answered_by: str, verdict: Verdict) -> None:
+    """Keep the carrier's word; one that says less than what we have is left alone."""
+    if not answered_by or (leg.answered_by and verdict in {Verdict.UNKNOWN, Verdict.NONE}):
+        return
+    Leg.objects.filter(pk=leg.pk).update(answered_by=answered_by[:24])
+    leg.answered_by = answered_by[:24]
+
+
+def _verdict_of(leg: Leg) -> Verdict:
+    for verdict in (Verdict.MACHINE, Verdict.HUMAN, Verdict.FAX):
+        if leg.answered_by.startswith(verdict):
+            return verdict
+    return Verdict.UNKNOWN if leg.answered_by else Verdict.NONE

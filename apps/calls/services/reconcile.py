@@ -1,0 +1,164 @@
+"""What a crash, a lost webhook or a silent carrier left behind, put right: run often, run twice, in any order.
+
+Nothing here is a guess. A leg that may have reached the carrier is asked for there before anybody decides about it.
+"""
+
+from datetime import timedelta
+
+import structlog
+from django.db import transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from apps.calls import adapters
+from apps.calls.carriers.base import CarrierCall, CarrierError, LineStatus
+from apps.calls.events import EventKind
+from apps.calls.metrics import LEGS_RECONCILED
+from apps.calls.models import Leg
+from apps.calls.services.ending import settle_leg
+from apps.calls.services.progress import leg_accepted, leg_progressed
+from apps.calls.services.story import call_context, lock_leg, tell
+from apps.calls.states import LegState, Outcome
+from apps.core.breaker import CircuitOpen, guard
+from apps.core.queue import enqueue
+
+log = structlog.get_logger(__name__)
+
+BATCH = 200
+NOT_PICKED_UP_S = 15  # created, and no worker took it
+WORKER_LOST_S = 45  # requested: longer than a worker waits for its turn and for the carrier together
+ASK_UNKNOWN_EVERY_S = 4
+UNKNOWN_GRACE_S = 60  # not at the carrier so long after we asked: it never got there
+RING_QUIET_S = 45  # accepted or ringing, and no news
+TALK_QUIET_S = 60  # answered, and no news
+HEARTBEAT_STALE_S = 30
+HANG_UP_QUIET_S = 15  # to be ended, and still there
+CLOCK_SKEW_S = 5  # between the carrier's clock and ours
+
+
+def reconcile_stale_legs(*, limit: int = BATCH) -> int:
+    """Look after legs that have been quiet for too long; returns how many. Each is taken by one run at a time."""
+    now = timezone.now()
+
+    def quiet_for(seconds: float) -> Q:
+        return Q(updated_at__lt=now - timedelta(seconds=seconds))
+
+    stale_heartbeat = Q(media_heartbeat_at__isnull=True) | Q(
+        media_heartbeat_at__lt=now - timedelta(seconds=HEARTBEAT_STALE_S)
+    )
+    cases = {
+        "not_picked_up": Q(state=LegState.CREATED) & quiet_for(NOT_PICKED_UP_S),
+        "worker_lost": Q(state=LegState.REQUESTED) & quiet_for(WORKER_LOST_S),
+        "unknown": Q(state=LegState.UNKNOWN) & quiet_for(ASK_UNKNOWN_EVERY_S),
+        "end_overdue": Q(carrier_call_id__isnull=False) & ~Q(call__end_reason="") & quiet_for(HANG_UP_QUIET_S),
+        "ring_quiet": Q(state__in=[LegState.QUEUED, LegState.RINGING]) & quiet_for(RING_QUIET_S),
+        "talk_quiet": Q(state=LegState.ANSWERED) & quiet_for(TALK_QUIET_S) & stale_heartbeat,
+    }
+    n_done = 0
+    for case, condition in cases.items():
+        stale = Leg.objects.live().filter(condition).order_by("updated_at")
+        for leg_id, seen_at in stale.values_list("pk", "updated_at")[: limit - n_done]:
+            # Whoever moves updated_at has the leg; it is due again only after another quiet spell.
+            if Leg.objects.filter(pk=leg_id, updated_at=seen_at).update(updated_at=now):
+                enqueue("calls.reconcile_leg", leg_id)
+                LEGS_RECONCILED.labels(case).inc()
+                n_done += 1
+    if n_done:
+        log.info("stale_legs_found", n=n_done)
+    return n_done
+
+
+def reconcile_leg(leg_id: int) -> None:
+    """Look at one leg as it is now, and do what its state calls for."""
+    leg = Leg.objects.select_related("call").get(pk=leg_id)
+    with call_context(leg.call):
+        if leg.state == LegState.ENDED:
+            return
+        if leg.state == LegState.CREATED:
+            _dial_or_drop(leg)
+        elif leg.state == LegState.REQUESTED:
+            _doubt(leg)
+        elif leg.carrier_call_id is None:
+            _ask_carrier_for(leg)
+        else:
+            if leg.call.end_reason:
+                enqueue("calls.hang_up_leg", leg_id)
+            _ask_carrier_about(leg, leg.carrier_call_id)
+
+
+def _dial_or_drop(leg: Leg) -> None:
+    now = timezone.now()
+    if leg.expires_at is None or leg.expires_at > now:
+        enqueue("calls.dial_leg", leg.pk, expires_s=NOT_PICKED_UP_S)
+        return
+    with transaction.atomic():
+        call, leg = lock_leg(leg.pk)
+        if settle_leg(leg, Outcome.NOT_PLACED, at=now, only_from=[LegState.CREATED]):
+            tell(call.pk, EventKind.EXPIRED, now, leg_id=leg.pk)
+
+
+def _doubt(leg: Leg) -> None:
+    """Its worker is gone, somewhere between taking the leg and the carrier's answer: it may ring, or not."""
+    quiet = timezone.now() - timedelta(seconds=WORKER_LOST_S)
+    mine = Leg.objects.filter(pk=leg.pk, state=LegState.REQUESTED, requested_at__lt=quiet)
+    with transaction.atomic():
+        if mine.update(state=LegState.UNKNOWN, updated_at=timezone.now()):
+            tell(leg.call_id, EventKind.UNKNOWN, timezone.now(), leg_id=leg.pk, message="worker lost")
+            enqueue("calls.reconcile_leg", leg.pk)
+
+
+def _ask_carrier_for(leg: Leg) -> None:
+    """The leg may have become a call whose name we were not told: look for it by its numbers."""
+    if leg.state != LegState.UNKNOWN or leg.requested_at is None:
+        return
+    now = timezone.now()
+    since = leg.requested_at - timedelta(seconds=CLOCK_SKEW_S)
+    try:
+        carrier = adapters.carrier_for(leg.carrier)
+        with guard(leg.carrier):
+            found = carrier.find(to=leg.to_number, from_=leg.from_number, since=since.replace(microsecond=0))
+    except (CarrierError, CircuitOpen, adapters.CarrierNotConfigured) as error:
+        log.warning("unknown_leg_not_checked", leg_id=leg.pk, error=str(error))
+        return  # asked again after the next quiet spell, for as long as it takes
+    call = _not_ours_yet(leg, found)
+    if call is not None:
+        tell(leg.call_id, EventKind.FOUND, now, leg_id=leg.pk)
+        log.info("unknown_leg_found", leg_id=leg.pk)
+        leg_accepted(leg.pk, call.id)
+        if call.status is not LineStatus.QUEUED:
+            _ask_carrier_about(leg, call.id)
+    elif now - leg.requested_at > timedelta(seconds=UNKNOWN_GRACE_S):
+        with transaction.atomic():
+            _, leg = lock_leg(leg.pk)
+            if leg.carrier_call_id is None and settle_leg(
+                leg, Outcome.NOT_PLACED, at=now, only_from=[LegState.UNKNOWN], carrier_error="not found at the carrier"
+            ):
+                tell(leg.call_id, EventKind.NOT_FOUND, now, leg_id=leg.pk)
+
+
+def _not_ours_yet(leg: Leg, found: list[CarrierCall]) -> CarrierCall | None:
+    """The oldest of the carrier's calls that no other leg bears the name of."""
+    known = set(
+        Leg.objects.filter(carrier=leg.carrier, carrier_call_id__in=[call.id for call in found]).values_list(
+            "carrier_call_id", flat=True
+        )
+    )
+    return next((call for call in found if call.id not in known), None)
+
+
+def _ask_carrier_about(leg: Leg, carrier_call_id: str) -> None:
+    try:
+        carrier = adapters.carrier_for(leg.carrier)
+        with guard(leg.carrier):
+            news = carrier.fetch(carrier_call_id)
+    except (CarrierError, CircuitOpen, adapters.CarrierNotConfigured) as error:
+        log.warning("quiet_leg_not_checked", leg_id=leg.pk, error=str(error))
+        return
+    if news is not None:
+        leg_progressed(leg.pk, news)
+        return
+    now = timezone.now()
+    with transaction.atomic():
+        _, leg = lock_leg(leg.pk)
+        if settle_leg(leg, Outcome.FAILED, at=now, carrier_error="the carrier knows no such call"):
+            tell(leg.call_id, EventKind.NOT_FOUND, now, leg_id=leg.pk)
