@@ -11,6 +11,7 @@ from django.http.response import HttpResponseBase
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
+from apps.accounts.models import User
 from apps.accounts.roles import Permission, may
 
 View = Callable[..., HttpResponseBase]
@@ -19,6 +20,13 @@ View = Callable[..., HttpResponseBase]
 def allowed(user: Any, permission: Permission) -> bool:
     """Whether this user (or anonymous visitor) may do it."""
     return bool(user.is_authenticated and user.is_active and may(user.role, permission))
+
+
+def signed_in(request: HttpRequest) -> User:
+    """The person behind a request that passed ``requires``. Raises PermissionDenied for anonymous visitors."""
+    if not isinstance(request.user, User):
+        raise PermissionDenied
+    return request.user
 
 
 def requires(permission: Permission) -> Callable[[View], View]:

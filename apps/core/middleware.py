@@ -1,24 +1,60 @@
-"""One id per request, from the caller's X-Request-ID or made here, in every log line and in the answer."""
+"""Around every request: probes answered first, one id from end to end, one log line."""
 
 import re
+import time
 import uuid
 from collections.abc import Callable
 
 import structlog
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+
+from apps.core import health
+
+log = structlog.get_logger(__name__)
 
 _SAFE = re.compile(r"^[\w.-]{1,64}$")
+_PROBES = {"/healthz": health.healthz, "/readyz": health.readyz}
+_QUIET = ("/static/", "/metrics")
+
+GetResponse = Callable[[HttpRequest], HttpResponseBase]
+
+
+class ProbeMiddleware:
+    """Before everything else: who asks whether we live does so by address, not by a host name we know."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        probe = _PROBES.get(request.path)
+        return probe(request) if probe else self.get_response(request)
 
 
 class RequestIdMiddleware:
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+    """One id per request, from the caller's X-Request-ID or made here, in every log line and in the answer.
+
+    The line at the end tells the route, never the path: addresses may hold tokens and numbers.
+    """
+
+    def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
 
-    def __call__(self, request: HttpRequest) -> HttpResponse:
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
         given = request.headers.get("X-Request-ID", "")
         request_id = given if _SAFE.match(given) else uuid.uuid4().hex
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request_id)
+        started = time.perf_counter()
         response = self.get_response(request)
         response["X-Request-ID"] = request_id
+        write = log.debug if request.path.startswith(_QUIET) and response.status_code < 400 else log.info
+        write(
+            "request_finished",
+            method=request.method,
+            route=request.resolver_match.route if request.resolver_match else "",
+            status=response.status_code,
+            ms=round((time.perf_counter() - started) * 1000, 1),
+            user_id=getattr(getattr(request, "user", None), "pk", None),
+        )
         return response

@@ -64,6 +64,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "apps.core.middleware.ProbeMiddleware",
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
     "apps.core.middleware.RequestIdMiddleware",
     "django.middleware.security.SecurityMiddleware",
@@ -346,7 +347,14 @@ CARRIER_TIMEOUT_S = env_int("CARRIER_TIMEOUT_S", 10)
 WEBHOOK_MAX_BYTES = env_int("WEBHOOK_MAX_BYTES", 65_536)
 WEBHOOK_MAX_AGE_HOURS = env_int("WEBHOOK_MAX_AGE_HOURS", 6)
 MEDIA_MAX_CALLS = env_int("MEDIA_MAX_CALLS", 150)
+# After SIGTERM a media process takes no new call and waits this long for those it has; what is left then is
+# taken over by another one.
+MEDIA_DRAIN_S = env_int("MEDIA_DRAIN_S", 900)
 CALL_MAX_MINUTES = env_int("CALL_MAX_MINUTES", 30)
+# Nobody says a word: the AI asks whether anyone is there (0: never; else 5 to 30 s), then it says goodbye.
+CALL_IDLE_PROMPT_S = env_int("CALL_IDLE_PROMPT_S", 10)
+CALL_SILENCE_S = env_int("CALL_SILENCE_S", 45)
+VOICE_AI_OPEN_TIMEOUT_S = env_int("VOICE_AI_OPEN_TIMEOUT_S", 8)
 
 # ── Logs and metrics ────────────────────────────────────────────────────────────────────────────────────────
 LOG_LEVEL = env_str("LOG_LEVEL", "INFO")
