@@ -8,16 +8,19 @@ import { startClock } from "./lib/time.js";
 const root = document.documentElement;
 
 function startTheme() {
-  for (const button of document.querySelectorAll("[data-theme-set]")) {
-    button.addEventListener("click", () => {
-      const choice = button.dataset.themeSet;
-      root.dataset.themeChoice = choice;
+  for (const form of document.querySelectorAll("[data-theme-form]")) {
+    form.addEventListener("submit", async (event) => {
+      event.preventDefault();
+      const choice = event.submitter.value;
+      root.dataset.themeChoice = choice === "auto" ? "" : choice;
       const isDark = matchMedia("(prefers-color-scheme: dark)").matches;
-      root.dataset.bsTheme = choice || (isDark ? "dark" : "light");
-      remember("theme", choice);
-      for (const other of document.querySelectorAll("[data-theme-set]")) {
-        other.setAttribute("aria-pressed", String(other === button));
+      root.dataset.bsTheme = root.dataset.themeChoice || (isDark ? "dark" : "light");
+      for (const button of form.querySelectorAll("button")) {
+        if (button === event.submitter) button.setAttribute("aria-current", "true");
+        else button.removeAttribute("aria-current");
       }
+      const body = new FormData(form, event.submitter);
+      await fetch(form.action, { method: "POST", body, headers: { "X-Requested-With": "fetch" } });
     });
   }
 }

@@ -3,7 +3,6 @@
 A block tag (``{% card %}…{% endcard %}``) is a part that holds other markup; a plain one (``{% status %}``) is not.
 """
 
-import itertools
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -15,7 +14,7 @@ from django.templatetags.static import static
 from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.utils.safestring import SafeString, mark_safe
 
 from apps.accounts.permissions import allowed
 from apps.accounts.roles import Permission
@@ -43,17 +42,17 @@ def icon(name: str, *, label: str = "", css: str = "") -> SafeString:
     return format_html('<svg class="{}" aria-hidden="true"><use href="{}"/></svg>', classes, href)
 
 
-@register.inclusion_tag("includes/status.html")
-def status(kind: str, code: str, label: str | Promise = "") -> dict[str, object]:
+@register.simple_tag
+def status(kind: str, code: str, label: str | Promise = "") -> SafeString:
     """A state as icon and word: ``{% status "campaign" campaign.state %}``. kind: a key of cockpit.tones.CHOICES."""
     look = look_of(kind, code)
-    return {"tone": look.tone, "icon_name": look.icon, "label": label or word_of(kind, code)}
+    return badge(look.tone, look.icon, label or word_of(kind, code))
 
 
-@register.inclusion_tag("includes/status.html")
-def badge(tone: str, icon_name: str, label: str | Promise) -> dict[str, object]:
+@register.simple_tag
+def badge(tone: str, icon_name: str, label: str | Promise) -> SafeString:
     """The same for facts that are no state: ``{% badge "warn" "clock" _("late") %}``."""
-    return {"tone": tone, "icon_name": icon_name, "label": label}
+    return render_to_string("includes/status.html", {"tone": tone, "icon_name": icon_name, "label": label})
 
 
 @register.filter
@@ -114,7 +113,7 @@ def page_header(
     crumbs: Sequence[tuple[str, str]] = (),
     badge: str = "",
 ) -> SafeString:
-    values = {"title": title, "subtitle": subtitle, "crumbs": crumbs, "badge": badge, "actions": content.strip()}
+    values = {"title": title, "subtitle": subtitle, "crumbs": crumbs, "badge": badge, "actions": mark_safe(content.strip())}  # noqa: S308 - rendered by this template already
     return _rendered("page_header", context, values)
 
 
@@ -231,9 +230,3 @@ def funnel_steps(*pairs: object) -> list[dict[str, Any]]:
 def width(share: float | None) -> str:
     """A share of 0–1 as an SVG length; SVG attributes are not styles, so the policy lets them be."""
     return f"{max(0.0, min(1.0, share or 0.0)) * 100:.2f}%"
-
-
-@register.filter
-def pairs(values: Sequence[object]) -> list[tuple[object, object]]:
-    """[a, b, c] → (a, b), (b, c)."""
-    return list(itertools.pairwise(values))

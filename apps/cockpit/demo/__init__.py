@@ -1,0 +1,1 @@
+"""The demo: people, an agent, a campaign. Content, not code; see the seed_demo command."""

@@ -1,0 +1,23 @@
+"""``manage.py seed_demo``: people, a virtual agent and a campaign to watch."""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand
+from django.utils import timezone
+
+from apps.cockpit.demo import seeding
+
+
+class Command(BaseCommand):
+    help = "Write the demo's data, once however often it runs; the next round when the last one is completed."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--start", action="store_true", help="start the demo campaign, or go on with it")
+
+    def handle(self, *args: Any, start: bool, **options: Any) -> None:
+        seeded = seeding.seed(logins_file=settings.DEMO_LOGINS_FILE, now=timezone.now())
+        if start:
+            seeding.start(seeded.campaign)
+        self.stdout.write(f"{seeded.campaign.name}: {seeded.n_contacts} contacts{', started' if start else ''}.")
