@@ -9,11 +9,14 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import dj_database_url
+import django_stubs_ext
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
 from apps.core.logging import configure_structlog, logging_config
 from config.env import env_bool, env_int, env_list, env_secret, env_str
+
+django_stubs_ext.monkeypatch()  # Django's generic classes take their type at run time too: ModelForm[Campaign]
 
 BASE_DIR = Path(__file__).resolve().parents[2]
 
