@@ -7,10 +7,10 @@ ENGLISH = (
     "Jack Winslow, Zoe Harper, Finn Maddox, Alice Redmond, Leo Stanton, Eva Kirby, Max Ellison"
 )
 SPANISH = (
-    "Lucía Ortega, Javier Molina, Carmen Salas, Diego Navarro, Elena Pastor, Mateo Rubio, Sofía Herrero, "
-    "Pablo Iglesias, Marta Cano, Andrés Vidal, Paula Reyes, Hugo Santamaría, Nuria Campos, Álvaro Peña, Irene Gallego, Rubén Soto, "
-    "Clara Méndez, Sergio Blanco, Alba Fuentes, Óscar Nieto, Rosa Delgado, Iván Crespo, Julia Marín, Adrián Lozano, "
-    "Teresa Ibáñez, Raúl Carrasco, Inés Aguilar, Jorge Montero, Belén Varela, Tomás Esteban"
+    "Lucía Ortega, Javier Molina, Carmen Salas, Diego Navarro, Elena Pastor, Mateo Rubio, Sofía Herrero, Pablo "
+    "Iglesias, Marta Cano, Andrés Vidal, Paula Reyes, Hugo Santamaría, Nuria Campos, Álvaro Peña, Irene Gallego, "
+    "Rubén Soto, Clara Méndez, Sergio Blanco, Alba Fuentes, Óscar Nieto, Rosa Delgado, Iván Crespo, Julia Marín, "
+    "Adrián Lozano, Teresa Ibáñez, Raúl Carrasco, Inés Aguilar, Jorge Montero, Belén Varela, Tomás Esteban"
 )
 CZECH = (
     "Tereza Horáková, Jakub Dvořák, Lucie Černá, Tomáš Procházka, Eliška Kučerová, Martin Veselý, Anna Němcová, "

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from django.db import transaction
 
-from apps.accounts.models import User
+from apps.accounts.models import Role, User
 from apps.calls.models import Disposition, Number, Price, VirtualAgent
 from apps.calls.models.cost import Part, Unit
 from apps.calls.states import Outcome
@@ -49,6 +49,7 @@ ZONES = (
 )
 _MIDDLE_OF_DAY = (time(9, 30), time(17, 0))
 _PER_LANGUAGE = 30
+_LIST_NAME = "Demo list "
 _CONSENT_GIVEN_BEFORE = timedelta(days=60)
 # List prices of the services as examples; a manager keeps the table.
 _PRICES = (
@@ -63,15 +64,21 @@ _PRICES = (
 
 
 @dataclass(frozen=True, slots=True)
+class Login:
+    role: Role
+    password: str
+
+
+@dataclass(frozen=True, slots=True)
 class Seeded:
     campaign: Campaign
     n_contacts: int
 
 
 @transaction.atomic
-def seed(*, logins_file: str, now: datetime) -> Seeded:
+def seed(*, logins: dict[str, Login], now: datetime) -> Seeded:
     """The demo's people, agent, and the latest round of its campaign; the next round if that one is completed."""
-    _users(logins_file)
+    _users(logins)
     _prices()
     _dispositions()
     agent, numbers = _agent(), _numbers()
@@ -91,19 +98,30 @@ def start(campaign: Campaign) -> None:
         services.start(campaign_id=campaign.pk, by=None)
 
 
-def _users(logins_file: str) -> None:
-    if not logins_file:
-        return
-    logins: dict[str, dict[str, str]] = json.loads(Path(logins_file).read_text(encoding="utf-8"))
+def read_logins(path: str) -> dict[str, Login]:
+    """Who may log in to the demo, by user name, from a JSON file; nobody for an empty path.
+
+    Raises OSError or ValueError if it cannot be read.
+    """
+    if not path:
+        return {}
+    logins = json.loads(Path(path).read_text(encoding="utf-8"))
+    try:
+        return {name: Login(role=Role(login["role"]), password=login["password"]) for name, login in logins.items()}
+    except (AttributeError, KeyError, TypeError) as error:
+        raise ValueError(f'{path}: expected {{"name": {{"role": …, "password": …}}}}') from error
+
+
+def _users(logins: dict[str, Login]) -> None:
     for username, login in logins.items():
         first, last, language = PEOPLE.get(username, (username.capitalize(), "", "en"))
         user, is_new = User.objects.get_or_create(
             username=username,
-            defaults={"role": login["role"], "first_name": first, "last_name": last, "language": language},
+            defaults={"role": login.role, "first_name": first, "last_name": last, "language": language},
         )
-        if is_new or not user.check_password(login["password"]):
-            user.set_password(login["password"])
-            user.role = login["role"]
+        if is_new or not user.check_password(login.password):
+            user.set_password(login.password)
+            user.role = login.role
             user.save()
 
 
@@ -145,9 +163,6 @@ def _numbers() -> list[Number]:
 
 def _latest_round() -> Campaign | None:
     return Campaign.objects.filter(contact_list__name__startswith=_LIST_NAME).order_by("-pk").first()
-
-
-_LIST_NAME = "Demo list "
 
 
 def _round_of(campaign: Campaign) -> int:

@@ -4,7 +4,7 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from apps.cockpit.demo import seeding
@@ -17,7 +17,11 @@ class Command(BaseCommand):
         parser.add_argument("--start", action="store_true", help="start the demo campaign, or go on with it")
 
     def handle(self, *args: Any, start: bool, **options: Any) -> None:
-        seeded = seeding.seed(logins_file=settings.DEMO_LOGINS_FILE, now=timezone.now())
+        try:
+            logins = seeding.read_logins(settings.DEMO_LOGINS_FILE)
+        except (OSError, ValueError) as error:
+            raise CommandError(f"DEMO_LOGINS_FILE cannot be read: {error}") from error
+        seeded = seeding.seed(logins=logins, now=timezone.now())
         if start:
             seeding.start(seeded.campaign)
         self.stdout.write(f"{seeded.campaign.name}: {seeded.n_contacts} contacts{', started' if start else ''}.")
