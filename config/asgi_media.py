@@ -12,4 +12,4 @@ get_asgi_application()  # loads the apps; this process answers no Django view
 
 from apps.calls.routing import media_application  # noqa: E402
 
-application = media_application
+application = media_application()

@@ -1,7 +1,9 @@
 """Settings → carrier and voice AI objects: the only file that lists them."""
 
+import ssl
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.urls import reverse
@@ -11,8 +13,13 @@ from django_redis import get_redis_connection
 from apps.calls.carriers.base import Carrier, Webhooks, proves_service_is_up
 from apps.calls.carriers.twilio.rest import TwilioCarrier
 from apps.calls.models import Carrier as CarrierCode
+from apps.calls.models import Provider
+from apps.calls.voice_ai.base import VoiceAI, VoiceAIError
 from apps.core import breaker
 from apps.core.errors import DomainError
+
+if TYPE_CHECKING:
+    from openai import AsyncOpenAI
 
 
 # ── Carriers ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -70,3 +77,59 @@ def media_url(media_token: str) -> str:
 def twilio_secrets() -> list[str]:
     """The tokens that may sign a webhook: the current one, and the one before while it is being replaced."""
     return [token for token in (settings.TWILIO_AUTH_TOKEN, settings.TWILIO_AUTH_TOKEN_PREVIOUS) if token]
+
+
+# ── Voice AI ────────────────────────────────────────────────────────────────────────────────────────────────
+class VoiceAINotConfigured(DomainError):
+    code = "voice_ai_not_configured"
+    status = 503
+
+
+# Providers' packages are imported where they are used: heavy as they are, only the media process needs them.
+@lru_cache
+def _openai_client() -> "AsyncOpenAI":
+    """One for the process: each would bring its own TLS context, which costs more memory than a call."""
+    from openai import AsyncOpenAI
+
+    if not settings.OPENAI_API_KEY:
+        raise VoiceAINotConfigured(_("OpenAI has no key. Set OPENAI_API_KEY."))
+    breaker.configure(Provider.OPENAI, ignore=_is_final_refusal)
+    return AsyncOpenAI(
+        api_key=settings.OPENAI_API_KEY,
+        base_url=settings.OPENAI_BASE_URL,
+        websocket_base_url=settings.OPENAI_REALTIME_BASE,
+        max_retries=0,
+    )
+
+
+@lru_cache
+def _tls() -> ssl.SSLContext:
+    return ssl.create_default_context()
+
+
+def _is_final_refusal(error: BaseException) -> bool:
+    """Whether the provider answered with a reason, which must not open its breaker."""
+    return isinstance(error, VoiceAIError) and not error.retryable
+
+
+def _openai_realtime() -> VoiceAI:
+    from apps.calls.voice_ai.openai_realtime import OpenAIRealtime
+
+    is_encrypted = settings.OPENAI_REALTIME_BASE.startswith("wss:")
+    return OpenAIRealtime(
+        _openai_client(),
+        ssl_context=_tls() if is_encrypted else None,
+        open_timeout_s=settings.VOICE_AI_OPEN_TIMEOUT_S,
+        guard=partial(breaker.guard, Provider.OPENAI),
+    )
+
+
+_VOICE_AIS: dict[str, Callable[[], VoiceAI]] = {Provider.OPENAI: _openai_realtime}
+
+
+def voice_ai_for(provider: str) -> VoiceAI:
+    """A new conversation with the provider, not yet opened. Raises VoiceAINotConfigured."""
+    make = _VOICE_AIS.get(provider)
+    if make is None:
+        raise VoiceAINotConfigured(_("This voice AI is not known."), detail={"provider": provider})
+    return make()

@@ -29,6 +29,7 @@ class EventKind(models.TextChoices):
     STREAM_ERROR = "stream_error", _("the audio connection failed")  # error
     MEDIA_LOST = "media_lost", _("audio lost: connecting again")  # n
     SESSION_STARTED = "session_started", _("the AI joined")
+    DTMF = "dtmf", _("key pressed")  # digit
     SESSION_ENDED = "session_ended", _("the AI left")
     TOOL_CALLED = "tool_called", _("the AI used a tool")
     AI_FAILED = "ai_failed", _("the voice AI failed")

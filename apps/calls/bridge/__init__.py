@@ -1,0 +1,1 @@
+"""A phone line and a voice AI, joined for the length of a conversation. Plain Python."""

@@ -1,0 +1,53 @@
+"""Prometheus metrics of the audio path. Labels are looked up once, here, never per frame."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+SESSIONS_ACTIVE = Gauge(
+    "callcentre_sessions_active", "Conversations running.", ["voice_ai"], multiprocess_mode="livesum"
+)
+SESSIONS_ENDED = Counter("callcentre_sessions_ended_total", "Conversations that ended.", ["voice_ai", "cause"])
+STREAMS_REFUSED = Counter(
+    "callcentre_media_streams_refused_total", "Media streams turned away before a conversation began.", ["reason"]
+)
+PROTOCOL_ERRORS = Counter(
+    "callcentre_media_protocol_errors_total", "Streams closed because of what the carrier sent.", ["carrier", "code"]
+)
+FRAMES = Counter("callcentre_media_frames_total", "Audio messages passed on.", ["source"])
+FRAMES_DROPPED = Counter(
+    "callcentre_media_frames_dropped_total",
+    "Audio messages thrown away: caller, where the AI does not read; ai, beyond what a carrier may hold.",
+    ["source"],
+)
+FRAMES_MISSING = Counter("callcentre_media_frames_missing_total", "Numbered messages that never came.", ["carrier"])
+VOICE_AI_LOST = Counter(
+    "callcentre_voice_ai_lost_total", "Connections to a provider that were lost.", ["voice_ai", "code"]
+)
+VOICE_AI_ERRORS = Counter("callcentre_voice_ai_errors_total", "Errors a provider reported.", ["voice_ai"])
+VOICE_AI_OPEN_SECONDS = Histogram(
+    "callcentre_voice_ai_open_seconds",
+    "From asking a provider for a session to having it configured.",
+    ["voice_ai"],
+    buckets=(0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8),
+)
+TURN_RESPONSE_SECONDS = Histogram(
+    "callcentre_turn_response_seconds",
+    "From the provider noticing that the caller stopped to the first sound of the answer.",
+    ["voice_ai"],
+    buckets=(0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10),
+)
+INTERRUPTION_SECONDS = Histogram(
+    "callcentre_interruption_seconds",
+    "From the provider noticing that the caller speaks to the carrier being told to be silent.",
+    ["voice_ai"],
+    buckets=(0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1),
+)
+TOOL_CALLS = Counter("callcentre_tool_calls_total", "Tools used by virtual agents.", ["tool", "result"])
+JOURNAL_WAITING = Gauge(
+    "callcentre_journal_records_waiting", "Records not yet in the database.", multiprocess_mode="livesum"
+)
+JOURNAL_LOST = Counter(
+    "callcentre_journal_records_lost_total", "Records that could not be kept or were refused.", ["why"]
+)
+JOURNAL_SECONDS = Histogram(
+    "callcentre_journal_write_seconds", "Writing one batch.", buckets=(0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5)
+)

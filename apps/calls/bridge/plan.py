@@ -1,0 +1,106 @@
+"""Everything a session needs to know, gathered before the first frame. Pure."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from apps.calls.bridge.limits import Limits
+from apps.calls.voice_ai.base import PastTurn, VoiceBrief
+
+LANGUAGE_NAMES = {"en": "English", "es": "Spanish", "cs": "Czech"}
+_PLACE = re.compile(r"\{(\w+)\}")
+
+
+@dataclass(frozen=True, slots=True)
+class CallPlan:
+    """One stream of one call.
+
+    account_id: the carrier's account that may open the stream, "" for any. offset_ms: how long the call's audio has
+    been running already, when an earlier stream of the call broke; history: what was said in it. time_zone: the
+    contact's, an IANA name.
+    """
+
+    call_id: int
+    leg_id: int
+    correlation_id: str
+    campaign_id: int | None
+    carrier_call_id: str
+    account_id: str
+    provider: str
+    brief: VoiceBrief
+    greeting: str
+    time_zone: str
+    limits: Limits
+    history: Sequence[PastTurn] = ()
+    offset_ms: int = 0
+
+    @property
+    def language(self) -> str:
+        return self.brief.language
+
+
+def fill_in(template: str, values: Mapping[str, str]) -> str:
+    """Put values into {names}; unknown names and stray braces stay as the manager typed them."""
+    return " ".join(_PLACE.sub(lambda found: values.get(found[1], found[0]), template).split())
+
+
+def instructions_for(
+    *,
+    company: str,
+    speaks_as: str,
+    language: str,
+    local_now: datetime,
+    contact_name: str,
+    contact_fields: Mapping[str, object],
+    greeting: str,
+    instructions: str,
+) -> str:
+    """What the model is told: the facts of this call as labelled lines, then the manager's own words."""
+    facts = {
+        "Company": company,
+        "You are": speaks_as,
+        "Language": language,
+        "Now": local_now.strftime("%Y-%m-%dT%H:%M"),
+        "Contact": contact_name,
+        "Greeting": greeting,
+    }
+    lines = [f"{label}: {_one_line(value)}" for label, value in facts.items() if value]
+    lines += [
+        f"Known about the contact, {_one_line(name)}: {_one_line(value)}" for name, value in contact_fields.items()
+    ]
+    name = LANGUAGE_NAMES.get(language, language)
+    lines += [
+        "",
+        f"You are {speaks_as}, an AI that speaks on the phone for {company}. Speak {name} unless the person asks for "
+        "another language. Unless you have greeted already, begin with the greeting. Keep each turn short, one or two "
+        "sentences, and let the person finish. "
+        "“Now” is the person's local time.",
+        "",
+        instructions.strip(),
+    ]
+    return "\n".join(lines)
+
+
+def greeting_prompt(greeting: str, language: str) -> str:
+    name = LANGUAGE_NAMES.get(language, language)
+    return f"Greet the person now, in {name}. Say exactly this and nothing else: “{greeting}”"
+
+
+def resume_prompt(language: str) -> str:
+    name = LANGUAGE_NAMES.get(language, language)
+    return (
+        f"The connection was disturbed for a moment. In {name}, apologise in a few words and go on with the "
+        "conversation where it stopped. Do not greet again."
+    )
+
+
+def farewell_prompt(language: str, reason: str) -> str:
+    """reason: silence or time_limit."""
+    name = LANGUAGE_NAMES.get(language, language)
+    why = "Nobody has said anything for a while." if reason == "silence" else "The time for this call is over."
+    return f"{why} In {name}, say goodbye politely in one short sentence. The call ends after it."
+
+
+def _one_line(value: object) -> str:
+    return " ".join(str(value).split())

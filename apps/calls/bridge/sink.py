@@ -1,0 +1,64 @@
+"""Whom the session tells what happened; it knows no database. The journal is the real one, tests bring their own."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal, Protocol
+
+from apps.calls.media.frames import ToolCall, Usage
+
+
+class Cause(StrEnum):
+    """Why a session ended. The same words as the call's end reasons."""
+
+    CALLER_HUNG_UP = "caller_hung_up"
+    AI_ENDED = "ai_ended"
+    TIME_LIMIT = "time_limit"
+    AI_FAILED = "ai_failed"
+    MEDIA_LOST = "media_lost"
+    CARRIER_FAILED = "carrier_failed"
+
+
+@dataclass(frozen=True, slots=True)
+class SessionEnd:
+    """detail: a stable code that says more."""
+
+    cause: Cause
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SpokenTurn:
+    """Times in ms on the clock of the call. text of the AI: what was heard of it."""
+
+    item_id: str
+    speaker: Literal["caller", "ai"]
+    text: str
+    started_ms: int
+    ended_ms: int
+    was_interrupted: bool = False
+    language: str = ""
+
+
+class Sink(Protocol):
+    """All but two return at once: what is told waits in memory for the database."""
+
+    def turn(self, turn: SpokenTurn) -> None:
+        """To be kept. The same item_id again replaces what was told before."""
+        ...
+
+    def partial(self, turn: SpokenTurn) -> None:
+        """For eyes that watch the call; may be lost."""
+        ...
+
+    def event(self, kind: str, data: Mapping[str, object]) -> None: ...
+
+    def usage(self, usage: Usage) -> None: ...
+
+    async def run_tool(self, call: ToolCall) -> str:
+        """Do what the AI asks; the result is a sentence for it. Raises nothing the AI could not be told."""
+        ...
+
+    async def close(self, end: SessionEnd) -> None:
+        """Keep everything told so far, then act on the end."""
+        ...

@@ -1,0 +1,178 @@
+"""The carrier's media socket: who may open it, and the conversation it carries."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Any, ClassVar
+
+import structlog
+from channels.consumer import AsyncConsumer
+from django.conf import settings
+from twilio.request_validator import RequestValidator
+
+from apps.calls import adapters
+from apps.calls.bridge import metrics
+from apps.calls.bridge.plan import CallPlan
+from apps.calls.bridge.session import Session
+from apps.calls.carriers.twilio.media import TwilioMediaCodec
+from apps.calls.media.frames import HangUp, LineFrame, MediaProtocolError, StreamStarted, StreamStopped, ToLine
+from apps.calls.media_process import MediaProcess, Receive, Scope, Send
+from apps.calls.plans import StreamRefused, bound_ids, load_plan
+from apps.calls.session_sink import SessionSink
+from apps.core.errors import DomainError
+
+log = structlog.get_logger(__name__)
+
+_START_S = 10.0
+_NORMAL, _POLICY = 1000, 1008
+
+
+class WebSocketLine:
+    """A carrier's socket as the session's Line. receive and send are the ASGI server's own."""
+
+    def __init__(self, receive: Receive, send: Send, codec: TwilioMediaCodec) -> None:
+        self._receive = receive
+        self._send = send
+        self._codec = codec
+        self._is_open = True
+
+    @property
+    def n_missing(self) -> int:
+        return self._codec.n_missing
+
+    async def start(self) -> StreamStarted | None:
+        """The frame that opens the stream; None if the socket closes instead. Raises MediaProtocolError."""
+        try:
+            async with asyncio.timeout(_START_S), aclosing(self.frames()) as frames:
+                async for frame in frames:
+                    if isinstance(frame, StreamStarted):
+                        return frame
+        except TimeoutError as error:
+            raise MediaProtocolError("no_start") from error
+        return None
+
+    async def frames(self) -> AsyncGenerator[LineFrame, None]:
+        receive, decode = self._receive, self._codec.decode
+        while True:
+            message = await receive()
+            if message["type"] != "websocket.receive":
+                self._is_open = False
+                return
+            text = message.get("text")
+            if text is None:
+                raise MediaProtocolError("binary")
+            frame = decode(text)
+            if frame is not None:
+                yield frame
+                if type(frame) is StreamStopped:
+                    return
+
+    async def send(self, frame: ToLine) -> None:
+        """To a carrier that has gone it says nothing: frames() ends, and that says it all."""
+        if not self._is_open:
+            return
+        try:
+            text = self._codec.encode(frame)
+            if text is not None:
+                await self._send({"type": "websocket.send", "text": text})
+            elif isinstance(frame, HangUp) and not frame.is_abrupt:
+                await self.close(_NORMAL)
+        except OSError:
+            self._is_open = False
+
+    async def close(self, code: int) -> None:
+        if self._is_open:
+            self._is_open = False
+            await self._send({"type": "websocket.close", "code": code})
+
+
+class MediaConsumer(AsyncConsumer):  # type: ignore[misc]  # channels carries no types
+    """One media stream. It reads the socket itself: Channels' dispatch costs twenty times as much per frame."""
+
+    process: ClassVar[MediaProcess]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        process = type(self).process
+        await receive()  # websocket.connect
+        if not process.has_room:
+            await self._refuse(send, 503, "draining" if process.is_draining else "full")
+            return
+        if not _is_signed(scope):
+            await self._refuse(send, 403, "bad_signature")
+            return
+        with process.place():
+            token = scope["url_route"]["kwargs"]["media_token"]
+            try:
+                plan = await process.in_thread(load_plan, token)
+            except StreamRefused as error:
+                await self._refuse(send, 403, error.reason)
+                return
+            except Exception:
+                log.exception("plan_not_loaded")
+                await self._refuse(send, 503, "no_plan")
+                return
+            with structlog.contextvars.bound_contextvars(**bound_ids(plan)):
+                await send({"type": "websocket.accept"})
+                await self._converse(plan, WebSocketLine(receive, send, TwilioMediaCodec()))
+
+    async def _converse(self, plan: CallPlan, line: WebSocketLine) -> None:
+        """From the stream's start to its end. The token is used: what goes wrong from here on ends this call only."""
+        try:
+            started = await line.start()
+            if started is None:
+                return
+            _check_start(started, plan)
+            voice_ai = adapters.voice_ai_for(plan.provider)
+        except MediaProtocolError as error:
+            metrics.PROTOCOL_ERRORS.labels("twilio", error.code).inc()
+            log.warning("media_stream_refused", code=error.code)
+            await line.close(_POLICY)
+            return
+        except DomainError as error:
+            log.error("media_stream_without_ai", code=error.code)
+            await line.close(_NORMAL)
+            return
+        process = type(self).process
+        log.info("session_started", voice_ai=plan.provider)
+        sink = SessionSink(plan=plan, journal=process.journal, in_thread=process.in_thread)
+        end = await Session(line=line, voice_ai=voice_ai, plan=plan, sink=sink).run()
+        if line.n_missing:
+            metrics.FRAMES_MISSING.labels("twilio").inc(line.n_missing)
+        log.info("session_ended", cause=str(end.cause), detail=end.detail, n_missing=line.n_missing)
+
+    @staticmethod
+    async def _refuse(send: Send, status: int, reason: str) -> None:
+        metrics.STREAMS_REFUSED.labels(reason).inc()
+        log.warning("media_stream_refused", reason=reason)
+        await send({"type": "websocket.http.response.start", "status": status, "headers": []})
+        await send({"type": "websocket.http.response.body", "body": b""})
+
+
+def _is_signed(scope: Scope) -> bool:
+    """Whether the carrier signed this very address, as we gave it: origin from settings, path byte for byte."""
+    if scope["query_string"]:
+        return False
+    headers: list[tuple[bytes, bytes]] = scope["headers"]
+    given = [value for name, value in headers if name == b"x-twilio-signature"]
+    if len(given) != 1:
+        return False
+    try:
+        url = settings.PUBLIC_MEDIA_ORIGIN + scope["raw_path"].decode("ascii")
+        signature = given[0].decode("ascii")
+    except UnicodeDecodeError:
+        return False
+    return any(RequestValidator(secret).validate(url, {}, signature) for secret in adapters.twilio_secrets())
+
+
+def _check_start(started: StreamStarted, plan: CallPlan) -> None:
+    """The stream must be of the call that its token was made for. Raises MediaProtocolError."""
+    if started.carrier_call_id != plan.carrier_call_id or not plan.carrier_call_id:
+        raise MediaProtocolError("wrong_call")
+    if plan.account_id and started.account_id != plan.account_id:
+        raise MediaProtocolError("wrong_account")
+
+
+def media_consumer(process: MediaProcess) -> Any:
+    """The ASGI application of one process's media sockets."""
+    bound: Any = type("MediaConsumer", (MediaConsumer,), {"process": process})
+    return bound.as_asgi()

@@ -1,0 +1,171 @@
+"""The media process around its conversations: how many it takes, how it stops, how it is asked about its health."""
+
+import asyncio
+import contextvars
+import gc
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+import orjson
+import structlog
+from django.conf import settings
+from django.db import close_old_connections, connection
+from django_redis import get_redis_connection
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from apps.calls.journal import Journal
+
+log = structlog.get_logger(__name__)
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+_DB_THREADS = 4
+_CHECK_S = 3.0
+# How long another thread may keep the interpreter from the event loop; the default of 5 ms would be heard by all calls.
+_SWITCH_INTERVAL_S = 0.0005
+
+
+class MediaProcess:
+    """What the process's conversations share. There is one, see ``media_process``."""
+
+    def __init__(self, *, max_calls: int, drain_s: float) -> None:
+        self.journal = Journal()
+        self.is_draining = False
+        self.n_calls = 0
+        self._max_calls = max_calls
+        self._drain_s = drain_s
+        self._threads = ThreadPoolExecutor(_DB_THREADS, thread_name_prefix="media-db")
+        self._drained = asyncio.Event()
+        self._draining: asyncio.Task[None] | None = None
+
+    @property
+    def has_room(self) -> bool:
+        return not self.is_draining and self.n_calls < self._max_calls and not self.journal.is_full
+
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """Hold one of the process's places for a conversation."""
+        self.n_calls += 1
+        try:
+            yield
+        finally:
+            self.n_calls -= 1
+            if self.n_calls == 0:
+                self._drained.set()
+
+    async def in_thread(self, work: Callable[..., Any], *args: Any, **named: Any) -> Any:
+        """Run blocking work beside the event loop, under the caller's log context."""
+        call = partial(contextvars.copy_context().run, _and_let_go, partial(work, *args, **named))
+        return await asyncio.get_running_loop().run_in_executor(self._threads, call)
+
+    # ── Start and stop ──────────────────────────────────────────────────────────────────────────────────────
+    async def lifespan(self, receive: Receive, send: Send) -> None:
+        while True:
+            message = await receive()
+            if message["type"] == "lifespan.startup":
+                self.start()
+                await send({"type": "lifespan.startup.complete"})
+            elif message["type"] == "lifespan.shutdown":
+                await asyncio.to_thread(self.journal.stop)
+                self._threads.shutdown(wait=False, cancel_futures=True)
+                await send({"type": "lifespan.shutdown.complete"})
+                return
+
+    def start(self) -> None:
+        sys.setswitchinterval(_SWITCH_INTERVAL_S)
+        gc.collect()
+        gc.freeze()  # what is loaded stays; the collector need not look at it again and again
+        self.journal.start()
+        self._drain_on_sigterm()
+        log.info("media_process_started", max_calls=self._max_calls)
+
+    def _drain_on_sigterm(self) -> None:
+        """Let the server's own way of stopping wait until the conversations are over, or long enough."""
+        server_stops = signal.getsignal(signal.SIGTERM)
+        if not callable(server_stops):
+            return
+        stop = partial(server_stops, signal.SIGTERM, None)
+        loop = asyncio.get_running_loop()
+
+        def begin() -> None:
+            if self._draining is not None:  # asked a second time: now
+                self._drained.set()
+                return
+            self.is_draining = True
+            log.info("media_process_draining", n_calls=self.n_calls)
+            self._draining = loop.create_task(self._drain(stop))
+
+        loop.add_signal_handler(signal.SIGTERM, begin)
+
+    async def _drain(self, stop: Callable[[], object]) -> None:
+        self._drained.clear()
+        if self.n_calls:
+            try:
+                async with asyncio.timeout(self._drain_s):
+                    await self._drained.wait()
+            except TimeoutError:
+                log.warning("media_process_drained_late", n_calls=self.n_calls)
+        stop()
+
+    # ── Questions by HTTP ───────────────────────────────────────────────────────────────────────────────────
+    async def answer_http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope["path"]
+        if path == "/healthz":
+            await _respond(send, 200, b"ok", b"text/plain")
+        elif path == "/readyz":
+            checks = await self._checks()
+            is_ready = all(checks.values())
+            body = orjson.dumps({"ready": is_ready, "checks": checks, "n_calls": self.n_calls})
+            await _respond(send, 200 if is_ready else 503, body, b"application/json")
+        elif path == "/metrics":
+            body = await asyncio.to_thread(generate_latest)
+            await _respond(send, 200, body, CONTENT_TYPE_LATEST.encode())
+        else:
+            await _respond(send, 404, b"not found", b"text/plain")
+
+    async def _checks(self) -> dict[str, bool]:
+        checks = {"takes_calls": not self.is_draining, "has_room": self.n_calls < self._max_calls}
+        checks["journal"] = not self.journal.is_full
+        for name, check in (("database", _database_answers), ("redis", _redis_answers)):
+            try:
+                async with asyncio.timeout(_CHECK_S):
+                    await self.in_thread(check)
+                checks[name] = True
+            except Exception as error:  # noqa: BLE001 - whatever is wrong with it, it is not ready
+                log.warning("check_failed", check=name, error=type(error).__name__)
+                checks[name] = False
+        return checks
+
+
+def _and_let_go(work: Callable[[], Any]) -> Any:
+    """Do database work and give the connection back to the pool."""
+    try:
+        return work()
+    finally:
+        close_old_connections()
+
+
+def _database_answers() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+
+
+def _redis_answers() -> None:
+    get_redis_connection("default").ping()
+
+
+async def _respond(send: Send, status: int, body: bytes, content_type: bytes) -> None:
+    headers = [(b"content-type", content_type), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+def make_media_process() -> MediaProcess:
+    return MediaProcess(max_calls=settings.MEDIA_MAX_CALLS, drain_s=float(settings.MEDIA_DRAIN_S))

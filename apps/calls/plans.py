@@ -1,0 +1,162 @@
+"""Opening a media stream: the one place where the audio path asks the database, before the first frame."""
+
+import hashlib
+from datetime import timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
+from django.db.models import F
+from django.db.models.functions import Coalesce
+from django.utils import timezone
+
+from apps.accounts.models import Language
+from apps.calls.bridge.limits import Limits
+from apps.calls.bridge.plan import CallPlan, fill_in, instructions_for
+from apps.calls.models import Disposition, Leg, Speaker, Turn, VirtualAgent
+from apps.calls.states import LegState
+from apps.calls.tools import specs_for
+from apps.calls.voice_ai.base import PastTurn, VoiceBrief
+from apps.core import phone
+
+_MAX_HISTORY = 100
+
+
+class StreamRefused(Exception):
+    """The stream may not be opened. reason: a stable code for logs and metrics."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+def load_plan(media_token: str) -> CallPlan:
+    """Use up a leg's media token and gather all that its session needs. Raises StreamRefused.
+
+    The token opens one stream: of two sockets with the same token one finds it used.
+    """
+    now = timezone.now()
+    is_mine = Leg.objects.filter(
+        media_token=media_token,
+        media_token_expires_at__gt=now,
+        state__in=[LegState.QUEUED, LegState.RINGING, LegState.ANSWERED],
+    ).update(
+        media_token_expires_at=None,
+        media_opened_at=Coalesce(F("media_opened_at"), now),
+        media_heartbeat_at=now,
+        n_media_sessions=F("n_media_sessions") + 1,
+        updated_at=now,
+    )
+    leg = (
+        Leg.objects.select_related("call__contact", "call__virtual_agent")
+        .filter(media_token=media_token)
+        .only(*_LEG_FIELDS, *_CALL_FIELDS)
+        .first()
+    )
+    if not is_mine:
+        raise StreamRefused("unknown_token" if leg is None else "used_token")
+    if leg is None or leg.call.virtual_agent is None or leg.call.end_reason:
+        raise StreamRefused("no_conversation")
+    return _plan(leg)
+
+
+_LEG_FIELDS = ("call_id", "carrier", "carrier_call_id", "media_opened_at", "n_media_sessions")
+_CALL_FIELDS = tuple(
+    f"call__{name}"
+    for name in (
+        *("language", "remote_phone", "brief", "correlation_id", "end_reason"),
+        *("contact__first_name", "contact__last_name", "contact__time_zone", "contact__fields"),
+        *(
+            f"virtual_agent__{field}"
+            for field in ("name", "speaks_as", "company", "provider", "model", "voice", "tools")
+        ),
+        *(f"virtual_agent__{field}" for field in ("greeting", "instructions")),
+        *(f"virtual_agent__{field}_{code}" for field in ("greeting", "instructions") for code in Language.values),
+    )
+)
+
+
+def _plan(leg: Leg) -> CallPlan:
+    call = leg.call
+    agent, contact = call.virtual_agent, call.contact
+    assert agent is not None  # noqa: S101 - load_plan has looked
+    now = timezone.now()
+    zone = contact.time_zone if contact is not None else _zone_of(call.remote_phone)
+    greeting = fill_in(
+        _in_language(agent, "greeting", call.language),
+        {
+            "first_name": contact.first_name if contact is not None else "",
+            "agent": agent.speaks_as,
+            "company": agent.company,
+        },
+    )
+    brief = VoiceBrief(
+        model=agent.model,
+        voice=agent.voice,
+        instructions=instructions_for(
+            company=agent.company,
+            speaks_as=agent.speaks_as,
+            language=call.language,
+            local_now=now.astimezone(ZoneInfo(zone)),
+            contact_name=contact.name if contact is not None else "",
+            contact_fields=contact.fields if contact is not None else {},
+            greeting=greeting,
+            instructions=_in_language(agent, "instructions", call.language),
+        ),
+        language=call.language,
+        languages=[call.language, *(code for code in Language.values if code != call.language)],
+        tools=specs_for(agent.tools, Disposition.objects.filter(is_active=True)),
+        caller_id=_pseudonym(call.remote_phone),
+        idle_prompt_ms=settings.CALL_IDLE_PROMPT_S * 1000 or None,
+    )
+    opened_before = leg.n_media_sessions > 1 and leg.media_opened_at is not None
+    campaign_id = call.brief.get("campaign_id")
+    return CallPlan(
+        call_id=call.pk,
+        leg_id=leg.pk,
+        correlation_id=str(call.correlation_id),
+        campaign_id=int(campaign_id) if campaign_id is not None else None,
+        carrier_call_id=leg.carrier_call_id or "",
+        account_id=settings.TWILIO_ACCOUNT_SID,
+        provider=agent.provider,
+        brief=brief,
+        greeting=greeting,
+        time_zone=zone,
+        limits=Limits(max_call_s=settings.CALL_MAX_MINUTES * 60.0, silence_s=float(settings.CALL_SILENCE_S)),
+        history=_history(call.pk) if opened_before else (),
+        offset_ms=_ms(now - leg.media_opened_at) if opened_before and leg.media_opened_at else 0,
+    )
+
+
+def _history(call_id: int) -> list[PastTurn]:
+    last = Turn.objects.filter(call_id=call_id).exclude(text="").order_by("-started_ms", "-pk")[:_MAX_HISTORY]
+    return [PastTurn("caller" if turn.speaker == Speaker.CALLER else "ai", turn.text) for turn in reversed(last)]
+
+
+def _in_language(agent: VirtualAgent, field: str, language: str) -> str:
+    """The agent's text in the language of the call, not in that of some reader."""
+    return str(getattr(agent, f"{field}_{language}", None) or getattr(agent, f"{field}_en", None) or "")
+
+
+def _zone_of(e164: str) -> str:
+    try:
+        return phone.read_phone(e164, default_country=settings.DEFAULT_COUNTRY).time_zone or settings.TIME_ZONE
+    except phone.BadPhoneNumber:
+        return str(settings.TIME_ZONE)
+
+
+def _pseudonym(e164: str) -> str:
+    """The same for each call of a number, and not to be turned back into it without our key."""
+    return hashlib.blake2b(e164.encode(), key=settings.SECRET_KEY.encode()[:64], digest_size=16).hexdigest()
+
+
+def _ms(duration: timedelta) -> int:
+    return max(0, int(duration.total_seconds() * 1000))
+
+
+def bound_ids(plan: CallPlan) -> dict[str, Any]:
+    """What every log line of a conversation carries."""
+    ids: dict[str, Any] = {"call_id": plan.call_id, "leg_id": plan.leg_id, "correlation_id": plan.correlation_id}
+    if plan.campaign_id is not None:
+        ids["campaign_id"] = plan.campaign_id
+    return ids

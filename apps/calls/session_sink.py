@@ -1,0 +1,78 @@
+"""One session's ear: what it tells goes to the journal, what it asks for is done, what it ends is ended."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import timedelta
+from typing import Any, TypeVar
+
+import structlog
+from django.utils import timezone
+
+from apps.calls.bridge.plan import CallPlan
+from apps.calls.bridge.sink import Cause, SessionEnd, SpokenTurn
+from apps.calls.journal import EventRecord, Journal, TurnRecord, UsageRecord, moment
+from apps.calls.media.frames import ToolCall, Usage
+from apps.calls.services.ending import request_end
+from apps.calls.tools import ToolContext, run_tool
+
+log = structlog.get_logger(__name__)
+T = TypeVar("T")
+
+# Runs a blocking function in a thread of the process's own.
+InThread = Callable[..., Awaitable[Any]]
+
+_FLUSH_S = 5.0
+_END_S = 5.0
+# After these the call itself is over for us; where only the audio was lost, the carrier asks what to do next.
+_ENDS_CALL = frozenset({Cause.AI_ENDED, Cause.TIME_LIMIT, Cause.AI_FAILED, Cause.CARRIER_FAILED})
+
+
+class SessionSink:
+    """The session's Sink. in_thread: how database work leaves the event loop."""
+
+    def __init__(self, *, plan: CallPlan, journal: Journal, in_thread: InThread) -> None:
+        self._plan = plan
+        self._journal = journal
+        self._in_thread = in_thread
+        self._tools = ToolContext(call_id=plan.call_id, time_zone=plan.time_zone)
+        self._audio_began = timezone.now() - timedelta(milliseconds=plan.offset_ms)
+        journal.open_leg(plan.leg_id)
+        self.event("session_started", {"voice_ai": plan.provider, "model": plan.brief.model})
+
+    def turn(self, turn: SpokenTurn) -> None:
+        self._journal.add(TurnRecord(self._plan.call_id, turn, moment(self._audio_began, turn.started_ms)))
+
+    def partial(self, turn: SpokenTurn) -> None:
+        at = moment(self._audio_began, turn.started_ms)
+        self._journal.add(TurnRecord(self._plan.call_id, turn, at, is_kept=False))
+
+    def event(self, kind: str, data: Mapping[str, object]) -> None:
+        self._journal.add(EventRecord(self._plan.call_id, self._plan.leg_id, kind, data, timezone.now()))
+
+    def usage(self, usage: Usage) -> None:
+        self._journal.add(UsageRecord(self._plan.call_id, self._plan.provider, self._plan.brief.model, usage))
+
+    async def run_tool(self, call: ToolCall) -> str:
+        self.event("tool_called", {"name": call.name[:80]})
+        try:
+            return str(await self._in_thread(run_tool, self._tools, call))
+        except Exception:
+            log.exception("tool_failed", tool=call.name[:80])
+            return "Failed: something went wrong on our side. Say that it could not be done right now."
+
+    async def close(self, end: SessionEnd) -> None:
+        """First the records, then the word that ends the call: what follows a call finds its transcript."""
+        self._journal.close_leg(self._plan.leg_id)
+        self.event("session_ended", {"reason": str(end.cause), "error": end.detail})
+        try:
+            async with asyncio.timeout(_FLUSH_S):
+                await self._journal.flush(self._plan.call_id)
+        except TimeoutError:
+            log.warning("journal_is_late", n_waiting=self._journal.n_waiting)
+        if end.cause in _ENDS_CALL:
+            try:
+                async with asyncio.timeout(_END_S):
+                    await self._in_thread(request_end, self._plan.call_id, reason=str(end.cause))
+            except Exception:
+                # The audio closes all the same; the carrier asks what to do next, or the periodic check finds the call.
+                log.exception("call_end_not_requested")

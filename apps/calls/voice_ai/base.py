@@ -1,0 +1,109 @@
+"""What the session asks of a voice AI, whoever provides it."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+from apps.calls.media.frames import AiEvent, Audio, AudioFormat
+
+
+class VoiceAIError(Exception):
+    """The provider could not be reached or refused. code: a stable word for logs and metrics.
+
+    retryable: the same request may succeed a moment later.
+    """
+
+    def __init__(self, code: str, message: str = "", *, retryable: bool) -> None:
+        super().__init__(f"{code}: {message}" if message else code)
+        self.code = code
+        self.retryable = retryable
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """server_turns: the provider hears when the caller starts and stops to speak."""
+
+    formats_in: frozenset[AudioFormat]
+    formats_out: frozenset[AudioFormat]
+    server_turns: bool
+    tools: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ToolSpec:
+    """A function the model may call. parameters: JSON schema of an object."""
+
+    name: str
+    description: str
+    parameters: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class PastTurn:
+    speaker: Literal["caller", "ai"]
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class VoiceBrief:
+    """How the AI is to speak: everything it is told before the first word.
+
+    language: ISO 639-1, what it begins in. languages: what callers may answer in. caller_id: a stable pseudonym of
+    the person, for the provider's abuse checks. idle_prompt_ms: speak up after so long a silence, None never.
+    """
+
+    model: str
+    voice: str
+    instructions: str
+    language: str
+    languages: Sequence[str]
+    tools: Sequence[ToolSpec] = ()
+    caller_id: str = ""
+    idle_prompt_ms: int | None = None
+
+
+class VoiceAI(Protocol):
+    """One conversation with a provider. After a loss the same object may be opened again."""
+
+    @property
+    def name(self) -> str:
+        """The provider's code, fit for a metric label."""
+        ...
+
+    @property
+    def capabilities(self) -> Capabilities: ...
+
+    async def open(self, brief: VoiceBrief, history: Sequence[PastTurn] = ()) -> None:
+        """Connect and configure; history is what was said before. Raises VoiceAIError."""
+        ...
+
+    async def send_audio(self, audio: Audio) -> None:
+        """Never waits for a slow provider: audio it cannot take is dropped and counted in n_dropped."""
+        ...
+
+    @property
+    def n_dropped(self) -> int:
+        """Frames of caller audio thrown away so far because the provider did not take them."""
+        ...
+
+    def events(self) -> AsyncIterator[AiEvent]:
+        """What the provider says, until it ends the conversation. Raises VoiceAIError when it is lost."""
+        ...
+
+    async def speak(self, prompt: str) -> None:
+        """Have it say something now, as the prompt tells it."""
+        ...
+
+    async def cut(self, item_id: str, heard_ms: int) -> None:
+        """The caller has heard only so much of an utterance; the rest was never said."""
+        ...
+
+    async def answer_tool(self, tool_call_id: str, result: str, *, respond: bool = True) -> None:
+        """Give a tool's result. respond: have the model go on speaking once all its calls are answered."""
+        ...
+
+    async def end_of_caller_audio(self) -> None:
+        """No more audio will come: let it finish recognising what it has."""
+        ...
+
+    async def close(self) -> None: ...

@@ -1,0 +1,318 @@
+"""OpenAI Realtime (GA wire) through the official SDK's connection.
+
+The SDK opens, authenticates and frames; its event models stay out of the audio path: messages are read as bytes and
+written as finished text, because fifty of each pass per call and second.
+"""
+
+import asyncio
+import socket
+import ssl
+from binascii import Error as Base64Error
+from binascii import a2b_base64
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final, cast
+
+import orjson
+from openai import AsyncOpenAI, OpenAIError
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, WebSocketException
+
+from apps.calls.media.frames import PCMU_8K, AiEvent, Audio, CallerTranscript, Ready, ToolCall
+from apps.calls.voice_ai import openai_events as wire
+from apps.calls.voice_ai.base import Capabilities, PastTurn, VoiceAIError, VoiceBrief
+from apps.core.breaker import CircuitOpen
+
+if TYPE_CHECKING:
+    from openai.resources.realtime.realtime import AsyncRealtimeConnection
+    from openai.types.websocket_connection_options import WebSocketConnectionOptions
+    from websockets.asyncio.client import ClientConnection
+
+CAPABILITIES: Final = Capabilities(
+    formats_in=frozenset({PCMU_8K}), formats_out=frozenset({PCMU_8K}), server_turns=True, tools=True
+)
+# A second of the caller waits for a provider that does not read; older sound is worth nothing to a conversation.
+_MAX_WAITING: Final = 50
+_SEND_BUFFER_BYTES: Final = 32_768
+_BUFFER_LIMIT: Final = 16_384
+_MAX_MESSAGE_BYTES: Final = 4_194_304
+_MAX_GARBAGE: Final = 10
+# Refusals of a moment: asking again soon is reasonable.
+_RETRYABLE_STATUS: Final = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 520, 529})
+
+
+class OpenAIRealtime:
+    """One conversation. client is shared by all: it holds the key and the address; each open() makes a connection.
+
+    guard: a context manager around each open(), such as a circuit breaker.
+    """
+
+    name = "openai"
+    capabilities = CAPABILITIES
+
+    def __init__(
+        self,
+        client: AsyncOpenAI,
+        *,
+        ssl_context: ssl.SSLContext | None = None,
+        open_timeout_s: float = 10.0,
+        guard: Callable[[], AbstractContextManager[None]] = nullcontext,
+        transcription_models: Sequence[str] = ("gpt-transcribe", "gpt-realtime-whisper"),
+    ) -> None:
+        self._client = client
+        self._ssl = ssl_context
+        self._open_timeout_s = open_timeout_s
+        self._guard = guard
+        self._transcription_models = transcription_models
+        self._transcription_model = ""
+        self._connection: AsyncRealtimeConnection | None = None
+        self._socket: ClientConnection | None = None
+        self._waiting: deque[str] = deque(maxlen=_MAX_WAITING)
+        self._n_dropped = 0
+        self._reset()
+
+    def _reset(self) -> None:
+        self._is_closed = False
+        self._expires_at: float | None = None
+        self._early: list[dict[str, Any]] = []
+        self._response_id = ""
+        self._is_responding = False
+        self._is_caller_speaking = False
+        self._dead_responses: set[str] = set()
+        self._open_tools: set[str] = set()
+        self._next_response: dict[str, Any] | None = None
+
+    @property
+    def n_dropped(self) -> int:
+        return self._n_dropped
+
+    # ── Opening ─────────────────────────────────────────────────────────────────────────────────────────────
+    async def open(self, brief: VoiceBrief, history: Sequence[PastTurn] = ()) -> None:
+        await self._disconnect()
+        self._reset()
+        try:
+            with self._guard():
+                await self._open(brief, history)
+        except CircuitOpen as error:
+            raise VoiceAIError("circuit_open", retryable=True) from error
+
+    async def _open(self, brief: VoiceBrief, history: Sequence[PastTurn]) -> None:
+        try:
+            async with asyncio.timeout(self._open_timeout_s):
+                await self._connect(brief)
+                await self._configure(brief)
+                for turn in history:
+                    await self._send(wire.past_turn(turn))
+        except VoiceAIError:
+            await self._disconnect()
+            raise
+        except InvalidStatus as error:
+            status = error.response.status_code
+            raise VoiceAIError(f"http_{status}", retryable=status in _RETRYABLE_STATUS) from error
+        except (TimeoutError, OSError, InvalidHandshake, ConnectionClosed) as error:
+            await self._disconnect()
+            raise VoiceAIError("unreachable", type(error).__name__, retryable=True) from error
+        except (OpenAIError, WebSocketException) as error:
+            await self._disconnect()
+            raise VoiceAIError("refused", str(error)[:200], retryable=False) from error
+
+    async def _connect(self, brief: VoiceBrief) -> None:
+        options: dict[str, Any] = {
+            "open_timeout": self._open_timeout_s,
+            "ping_interval": 20,
+            "ping_timeout": 20,
+            "close_timeout": 2,
+            "max_size": _MAX_MESSAGE_BYTES,
+        }
+        if self._ssl is not None:
+            options["ssl"] = self._ssl
+        self._connection = await self._client.realtime.connect(
+            model=brief.model,
+            extra_headers={"OpenAI-Safety-Identifier": brief.caller_id} if brief.caller_id else {},
+            websocket_connection_options=cast("WebSocketConnectionOptions", options),
+        ).enter()
+        # The SDK's own sending does bookkeeping for its reconnection, which we do not use, with every message.
+        self._socket = self._connection._connection
+        raw = self._socket.transport.get_extra_info("socket")
+        if raw is not None:
+            # What a stalled provider has not taken shall wait here, where it can be dropped, and not in the kernel.
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
+
+    async def _configure(self, brief: VoiceBrief) -> None:
+        created = await self._expect("session.created")
+        expires_at = created.get("session", {}).get("expires_at")
+        self._expires_at = float(expires_at) if isinstance(expires_at, int | float) else None
+        refusal: VoiceAIError | None = None
+        for model in self._transcription_models:
+            self._transcription_model = model
+            await self._send(wire.session_update(brief, transcription_model=model))
+            try:
+                await self._expect("session.updated")
+                return
+            except wire.Refused as error:
+                refusal = VoiceAIError(error.code, error.message, retryable=False)
+                if "transcription" not in error.param:
+                    break
+        raise refusal or VoiceAIError("no_transcription_model", retryable=False)
+
+    async def _expect(self, kind: str) -> dict[str, Any]:
+        """The next event of that kind; others wait for events(). Raises wire.Refused on an error event."""
+        assert self._connection is not None  # noqa: S101 - only called between connect and close
+        while True:
+            try:
+                event = cast("dict[str, Any]", orjson.loads(await self._connection.recv_bytes()))
+                found = event["type"]
+            except (ValueError, KeyError, TypeError):
+                raise VoiceAIError("malformed", retryable=True) from None
+            if found == kind:
+                return event
+            if found == "error":
+                raise wire.Refused(event)
+            if len(self._early) < _MAX_WAITING:
+                self._early.append(event)
+
+    # ── To the provider ─────────────────────────────────────────────────────────────────────────────────────
+    async def send_audio(self, audio: Audio) -> None:
+        socket_ = self._socket
+        if socket_ is None or self._waiting or socket_.transport.get_write_buffer_size() > _BUFFER_LIMIT:
+            await self._send_late(audio.text)
+            return
+        try:
+            await socket_.send(f'{{"type":"input_audio_buffer.append","audio":"{audio.text}"}}')
+        except ConnectionClosed:
+            self._socket = None  # events() tells why
+
+    async def _send_late(self, text: str) -> None:
+        """Keep the sound until the provider reads again; the oldest gives way."""
+        if len(self._waiting) == _MAX_WAITING:
+            self._n_dropped += 1
+        self._waiting.append(text)
+        while (
+            self._waiting
+            and self._socket is not None
+            and self._socket.transport.get_write_buffer_size() <= _BUFFER_LIMIT
+        ):
+            try:
+                await self._socket.send(f'{{"type":"input_audio_buffer.append","audio":"{self._waiting.popleft()}"}}')
+            except ConnectionClosed:
+                self._socket = None
+
+    async def speak(self, prompt: str) -> None:
+        await self._create_response({"instructions": prompt})
+
+    async def cut(self, item_id: str, heard_ms: int) -> None:
+        await self._send(
+            {"type": "conversation.item.truncate", "item_id": item_id, "content_index": 0, "audio_end_ms": heard_ms}
+        )
+
+    async def answer_tool(self, tool_call_id: str, result: str, *, respond: bool = True) -> None:
+        item = {"type": "function_call_output", "call_id": tool_call_id, "output": result}
+        await self._send({"type": "conversation.item.create", "item": item})
+        self._open_tools.discard(tool_call_id)
+        if respond:
+            await self._create_response({})
+
+    async def end_of_caller_audio(self) -> None:
+        if self._is_caller_speaking:
+            await self._send({"type": "input_audio_buffer.commit"})
+
+    async def close(self) -> None:
+        self._is_closed = True
+        await self._disconnect()
+
+    async def _disconnect(self) -> None:
+        connection, self._connection, self._socket = self._connection, None, None
+        if connection is not None:
+            await connection.close()
+
+    async def _send(self, event: Mapping[str, Any]) -> None:
+        """Lost if the provider is gone: events() tells the session, which then opens anew with what was said."""
+        if self._connection is not None:
+            try:
+                await self._connection.send_raw(orjson.dumps(event).decode())
+            except ConnectionClosed:
+                self._socket = None
+
+    async def _create_response(self, wanted: dict[str, Any]) -> None:
+        """Ask for a response as soon as none is running and every tool call has its answer."""
+        if wanted or self._next_response is None:
+            self._next_response = wanted
+        if self._is_responding or self._open_tools or self._is_caller_speaking:
+            return
+        wanted, self._next_response = self._next_response, None
+        self._is_responding = True
+        await self._send({"type": "response.create", "response": wanted} if wanted else {"type": "response.create"})
+
+    # ── From the provider ───────────────────────────────────────────────────────────────────────────────────
+    async def events(self) -> AsyncIterator[AiEvent]:
+        yield Ready(self._expires_at)
+        for early in self._early:
+            async for frame in self._translate(early):
+                yield frame
+        self._early = []
+        connection = self._connection
+        if connection is None:
+            return
+        n_garbage = 0
+        while True:
+            try:
+                raw = await connection.recv_bytes()
+            except ConnectionClosed as error:
+                if self._is_closed:
+                    return
+                self._socket = None
+                code = error.rcvd.code if error.rcvd is not None else 1006
+                raise VoiceAIError(f"closed_{code}", error.rcvd.reason if error.rcvd else "", retryable=True) from error
+            try:
+                event = orjson.loads(raw)
+                if event["type"] == "response.output_audio.delta":
+                    if event["response_id"] not in self._dead_responses:
+                        text = event["delta"]
+                        # The text goes on into other JSON as it is: it must be base64 and nothing else.
+                        yield Audio(text, len(a2b_base64(text, strict_mode=True)), PCMU_8K, event["item_id"])
+                    continue
+                async for frame in self._translate(event):
+                    yield frame
+            except (ValueError, KeyError, TypeError, AttributeError, Base64Error) as error:
+                n_garbage += 1
+                if n_garbage >= _MAX_GARBAGE:
+                    raise VoiceAIError("malformed", type(error).__name__, retryable=True) from error
+
+    async def _translate(self, event: dict[str, Any]) -> AsyncIterator[AiEvent]:
+        """Frames of one event that is not audio, after it has left its trace in our own state."""
+        kind = event["type"]
+        if kind in wire.TRANSLATORS:
+            translate: Callable[[dict[str, Any]], AiEvent | None] = wire.TRANSLATORS[kind]
+            frame = translate(event)
+            if isinstance(frame, CallerTranscript) and frame.usage is not None:
+                frame = replace(frame, usage=replace(frame.usage, model=self._transcription_model))
+            if isinstance(frame, ToolCall):
+                self._open_tools.add(frame.id)
+            await self._follow(kind, event)
+            if frame is not None:
+                yield frame
+        else:
+            await self._follow(kind, event)
+
+    async def _follow(self, kind: str, event: dict[str, Any]) -> None:
+        if kind == "response.created":
+            self._response_id = event["response"]["id"]
+            self._is_responding = True
+            self._next_response = None if self._next_response == {} else self._next_response
+        elif kind == "response.done":
+            self._dead_responses.discard(event["response"]["id"])
+            self._is_responding = False
+            self._response_id = ""
+            if self._next_response is not None:
+                await self._create_response(self._next_response)
+        elif kind == "input_audio_buffer.speech_started":
+            self._is_caller_speaking = True
+            if self._response_id:
+                self._dead_responses.add(self._response_id)  # what is still on its way is not to be heard
+        elif kind == "input_audio_buffer.speech_stopped":
+            self._is_caller_speaking = False
+            # The provider answers the caller by itself; a response owed for a tool is part of that answer.
+            self._next_response = None if self._next_response == {} else self._next_response
+        elif kind == "error" and not self._response_id:
+            self._is_responding = False
