@@ -1,4 +1,11 @@
-from django.urls import URLPattern
+from django.urls import path
+
+from apps.calls import views
 
 app_name = "calls"
-urlpatterns: list[URLPattern] = []
+urlpatterns = [
+    path("", views.call_list, name="list"),
+    path("<int:pk>/", views.call_detail, name="detail"),
+    path("<int:pk>/disposition/", views.correct_disposition, name="correct-disposition"),
+    path("<int:pk>/end/", views.end_call, name="end"),
+]

@@ -127,3 +127,9 @@ def why_not_dialled(campaign: Campaign) -> list[ReasonCount]:
     )
     counts = [ReasonCount(code, reasons.words(code), code in reasons.PASSING, n) for code, n in rows]
     return sorted(counts, key=lambda count: (-count.n, count.code))
+
+
+def n_to_call(campaign: Campaign) -> int:
+    """How many people a start would take up now: of the list, without those who are done already."""
+    done = CampaignContact.objects.filter(campaign=campaign, state=ContactState.DONE).values("contact")
+    return campaign.contact_list.contacts.exclude(pk__in=done).count()

@@ -1,0 +1,15 @@
+"""Forms of the call page."""
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from apps.calls.models import Disposition
+
+
+class DispositionForm(forms.Form):
+    """A supervisor's correction of what a call meant."""
+
+    disposition: forms.ModelChoiceField[Disposition] = forms.ModelChoiceField(
+        Disposition.objects.filter(is_active=True), label=_("Disposition"), to_field_name="code", empty_label=None
+    )
+    note = forms.CharField(label=_("Note"), required=False, max_length=500, widget=forms.Textarea(attrs={"rows": 2}))

@@ -1,0 +1,111 @@
+"""A call's events in plain words, as the timeline of its page shows them."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.utils.dateparse import parse_datetime
+from django.utils.formats import date_format
+from django.utils.timezone import localtime
+from django.utils.translation import gettext as _
+
+from apps.calls.events import EventKind
+from apps.calls.models import CallEvent, Disposition, EndReason
+from apps.calls.states import Outcome
+from apps.contacts.consent import REASONS
+from apps.contacts.models import Channel
+
+_LOOKS: dict[str, tuple[str, str]] = {
+    EventKind.CREATED: ("clock", "idle"),
+    EventKind.NOT_CALLABLE: ("ban", "bad"),
+    EventKind.EXPIRED: ("hourglass", "warn"),
+    EventKind.PUT_BACK: ("repeat", "warn"),
+    EventKind.REQUESTED: ("send", "info"),
+    EventKind.REFUSED: ("alert-triangle", "bad"),
+    EventKind.UNKNOWN: ("question-mark", "warn"),
+    EventKind.FOUND: ("circle-check", "ok"),
+    EventKind.NOT_FOUND: ("alert-triangle", "bad"),
+    EventKind.QUEUED: ("hourglass", "info"),
+    EventKind.RINGING: ("phone-calling", "info"),
+    EventKind.ANSWERED: ("phone-check", "ok"),
+    EventKind.MACHINE_VERDICT: ("user", "info"),
+    EventKind.STREAM_STARTED: ("broadcast", "info"),
+    EventKind.STREAM_STOPPED: ("broadcast", "idle"),
+    EventKind.STREAM_ERROR: ("alert-triangle", "bad"),
+    EventKind.MEDIA_LOST: ("alert-triangle", "warn"),
+    EventKind.SESSION_STARTED: ("robot", "ok"),
+    EventKind.SESSION_ENDED: ("robot", "idle"),
+    EventKind.TOOL_CALLED: ("settings", "info"),
+    EventKind.AI_FAILED: ("alert-octagon", "bad"),
+    EventKind.END_REQUESTED: ("phone-end", "info"),
+    EventKind.HANG_UP_FAILED: ("alert-triangle", "warn"),
+    EventKind.DISPOSITION_SET: ("circle-check", "ok"),
+    EventKind.DISPOSITION_CORRECTED: ("pencil", "warn"),
+    EventKind.CALLBACK_REQUESTED: ("calendar-event", "info"),
+    EventKind.OPTED_OUT: ("ban", "bad"),
+    EventKind.ENDED: ("phone-end", "idle"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of the timeline, as includes/timeline.html wants it."""
+
+    at: datetime
+    icon: str
+    tone: str
+    title: str
+    text: str
+
+
+def tell(events: list[CallEvent]) -> list[Line]:
+    """The events as lines. Dispositions are named in one query, whatever their number."""
+    codes = {str(event.data["code"]) for event in events if event.kind in _WITH_DISPOSITION and "code" in event.data}
+    names = {row.code: row.name for row in Disposition.objects.filter(code__in=codes)} if codes else {}
+    return [_line(event, names) for event in events]
+
+
+_WITH_DISPOSITION = frozenset({EventKind.DISPOSITION_SET.value, EventKind.DISPOSITION_CORRECTED.value})
+
+
+def _line(event: CallEvent, names: dict[str, str]) -> Line:
+    icon, tone = _LOOKS.get(event.kind, ("info-circle", "idle"))
+    title = str(EventKind(event.kind).label) if event.kind in EventKind.values else event.kind
+    return Line(at=event.at, icon=icon, tone=tone, title=title, text=_text(event, names))
+
+
+def _text(event: CallEvent, names: dict[str, str]) -> str:
+    data = event.data
+    match event.kind:
+        case EventKind.NOT_CALLABLE:
+            return str(REASONS.get(str(data.get("reason")), data.get("reason", "")))
+        case EventKind.REFUSED:
+            return str(data.get("message") or data.get("code") or "")
+        case EventKind.CREATED if data.get("rule_version"):
+            return _("Allowed by rule pack %(version)s.") % {"version": data["rule_version"]}
+        case EventKind.MACHINE_VERDICT:
+            return str(data.get("answered_by") or "")
+        case EventKind.TOOL_CALLED:
+            return str(data.get("name") or "")
+        case EventKind.DISPOSITION_SET | EventKind.DISPOSITION_CORRECTED:
+            name = names.get(str(data.get("code")), str(data.get("code") or ""))
+            return " · ".join(part for part in (name, str(data.get("note") or "")) if part)
+        case EventKind.CALLBACK_REQUESTED:
+            at = parse_datetime(str(data.get("at") or ""))
+            return date_format(localtime(at), "DATETIME_FORMAT") if at else ""
+        case EventKind.OPTED_OUT:
+            known = dict(Channel.choices)
+            return ", ".join(str(known.get(channel, channel)) for channel in data.get("channels", []))
+        case EventKind.END_REQUESTED:
+            return _reason(data.get("reason"))
+        case EventKind.ENDED:
+            outcome = str(data.get("outcome") or "")
+            word = str(Outcome(outcome).label) if outcome in Outcome.values else outcome
+            return " · ".join(part for part in (word, _reason(data.get("end_reason"))) if part)
+        case EventKind.SESSION_ENDED | EventKind.AI_FAILED | EventKind.STREAM_ERROR:
+            return str(data.get("error") or data.get("reason") or "")
+    return ""
+
+
+def _reason(code: object) -> str:
+    known = dict(EndReason.choices)
+    return str(known.get(str(code), code or ""))
