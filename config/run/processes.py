@@ -6,7 +6,7 @@ import os
 import shlex
 import signal
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -119,15 +119,16 @@ class Supervisor:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._stopping.wait(), seconds)
 
-    async def stop(self) -> None:
-        """Ask every process group to end, kill what does not, and leave nothing behind."""
+    async def stop(self, *, last: Collection[str] = ()) -> None:
+        """Ask every process group to end, kill what does not, and leave nothing behind.
+
+        last: names of those that the others still need while they tidy up.
+        """
         self._stopping.set()
-        children = list(self._running.values())
-        for child in children:
-            _signal_group(child, signal.SIGTERM)
-        if children:
-            await asyncio.wait([asyncio.create_task(child.wait()) for child in children], timeout=STOP_GRACE_S)
-        self.kill()
+        self._terminal.stop_relaying()
+        first = [child for name, child in self._running.items() if name not in last]
+        await _end(first)
+        await _end([child for child in self._running.values() if child not in first])
 
     def kill(self) -> None:
         for child in self._running.values():
@@ -231,6 +232,15 @@ def _is_simple(command: str) -> bool:
     except ValueError:
         return False
     return not any(token and set(token) <= set("&|;()<>") for token in tokens)
+
+
+async def _end(children: Sequence[asyncio.subprocess.Process]) -> None:
+    for child in children:
+        _signal_group(child, signal.SIGTERM)
+    if children:
+        await asyncio.wait([asyncio.create_task(child.wait()) for child in children], timeout=STOP_GRACE_S)
+    for child in children:
+        _signal_group(child, signal.SIGKILL)
 
 
 def _signal_group(child: asyncio.subprocess.Process, number: signal.Signals) -> None:

@@ -28,7 +28,7 @@ def run(_arguments: Sequence[str] = ()) -> int:
     checks.require_disk_space(layout.var)
     with checks.only_one(layout.lock):
         for path in sorted(layout.pids.glob("*.json")):
-            if pidfile.end_left_over(path, grace_s=5):
+            if path.stem not in services.PID_NAMES and pidfile.end_left_over(path, grace_s=5):
                 terminal.say(f"Ended {path.stem}, left over from a run that was killed.")
         for name, port in switches.ports().items():
             checks.require_free_port(name, port)
@@ -41,13 +41,15 @@ async def _run(layout: Layout, switches: Switches, terminal: Terminal, started: 
     async with _servers(layout) as (endpoints, servers):
         environment = application_environment(layout, switches, endpoints, settings="config.settings.local")
         environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment.get('PATH', os.defpath)}"
+        if os.geteuid() == 0:  # Celery's advice against root is for servers
+            environment["PYTHONWARNINGS"] = "ignore:You're running the worker"
         supervisor = Supervisor(layout, environment, terminal, cwd=ROOT)
         stopping.kill = supervisor.kill
         work = asyncio.create_task(_work(layout, switches, terminal, supervisor, servers, started))
         asked = asyncio.create_task(stopping.asked.wait())
         try:
             await asyncio.wait([work, asked], return_when=asyncio.FIRST_COMPLETED)
-            await supervisor.stop()
+            await supervisor.stop(last=[process.name for process in _sandbox(switches)])
             await work  # raises the Problem that ended it, if there is one
         finally:
             asked.cancel()
@@ -64,23 +66,28 @@ async def _work(
     started: float,
 ) -> None:
     commands = read_procfile(ROOT / "Procfile")
-    terminal.say("Preparing the database and the translations.")
-    await supervisor.run_once("release", commands.pop("release"))
-    await supervisor.run_once("release", "python manage.py messages compile")
-    if switches.demo:
-        secrets_store.demo_logins(layout)
-        await supervisor.run_once("demo", "python manage.py seed_demo --start")
-    if supervisor.stopping.is_set():
-        return
+    release = commands.pop("release")
     processes = _processes(commands, switches)
-    terminal.say(f"Starting {', '.join(process.name for process in processes)}.")
+    around = _sandbox(switches)  # has no database to wait for
     try:
         async with asyncio.TaskGroup() as group:
-            for process in processes:
-                group.create_task(supervisor.keep(process))
             for server in servers:
                 group.create_task(_watch(server, supervisor, terminal))
-            late = await supervisor.until_ready(processes, READY_TIMEOUT_S)
+            for process in around:
+                group.create_task(supervisor.keep(process))
+            terminal.say("Preparing the database.")
+            await supervisor.run_once("release", release)
+            if _translations_are_stale(ROOT / "locale"):
+                await supervisor.run_once("release", "python manage.py messages compile")
+            if supervisor.stopping.is_set():
+                return
+            terminal.say(f"Starting {', '.join(process.name for process in processes + around)}.")
+            for process in processes:
+                group.create_task(supervisor.keep(process))
+            if switches.demo:
+                secrets_store.demo_logins(layout)
+                await supervisor.run_once("demo", "python manage.py seed_demo --start")
+            late = await supervisor.until_ready(processes + around, READY_TIMEOUT_S)
             if late and not supervisor.stopping.is_set():
                 terminal.say(f"Not answering yet: {', '.join(late)}. See {layout.logs}.")
             if not supervisor.stopping.is_set():
@@ -93,6 +100,14 @@ async def _work(
         raise _first(problems) from None
 
 
+def _translations_are_stale(locale: Path) -> bool:
+    """Whether a catalogue was changed after it was last compiled."""
+    return any(
+        not (compiled := catalogue.with_suffix(".mo")).exists() or compiled.stat().st_mtime < catalogue.stat().st_mtime
+        for catalogue in locale.glob("*/LC_MESSAGES/*.po")
+    )
+
+
 def _processes(commands: dict[str, str], switches: Switches) -> list[Process]:
     async def web_is_ready() -> bool:
         return await page_answers(switches.port, "/healthz")
@@ -100,19 +115,23 @@ def _processes(commands: dict[str, str], switches: Switches) -> list[Process]:
     async def media_is_ready() -> bool:
         return await port_answers(switches.media_port)
 
+    ready = {"web": web_is_ready, "media": media_is_ready}
+    return [Process(name, command, ready.get(name)) for name, command in commands.items()]
+
+
+def _sandbox(switches: Switches) -> list[Process]:
     async def carrier_is_ready() -> bool:
         return await port_answers(switches.carrier_port)
 
     async def ai_is_ready() -> bool:
         return await port_answers(switches.ai_port)
 
-    ready = {"web": web_is_ready, "media": media_is_ready}
-    processes = [Process(name, command, ready.get(name)) for name, command in commands.items()]
-    if switches.sandbox:
-        carrier = f"python -m apps.sandbox.carrier --port {switches.carrier_port}"
-        voice_ai = f"python -m apps.sandbox.voice_ai --port {switches.ai_port}"
-        processes += [Process("carrier", carrier, carrier_is_ready), Process("ai", voice_ai, ai_is_ready)]
-    return processes
+    if not switches.sandbox:
+        return []
+    return [
+        Process("carrier", f"python -m apps.sandbox.carrier --port {switches.carrier_port}", carrier_is_ready),
+        Process("ai", f"python -m apps.sandbox.voice_ai --port {switches.ai_port}", ai_is_ready),
+    ]
 
 
 async def _watch(server: services.Server, supervisor: Supervisor, terminal: Terminal) -> None:

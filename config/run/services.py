@@ -29,6 +29,7 @@ from config.run.secrets_store import password_in
 
 START_TIMEOUT_S = 30
 DATABASE = "callcentre"
+PID_NAMES = ("postgres", "redis")  # servers end their own leftovers, in the way each of them likes
 
 
 class Server(Protocol):

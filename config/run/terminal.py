@@ -27,6 +27,7 @@ class Terminal:
         self._said_at: dict[tuple[str, str], float] = {}
         self._clock = clock
         self._gone = False
+        self._relaying = True
 
     def say(self, text: str) -> None:
         """A line of our own."""
@@ -37,7 +38,7 @@ class Terminal:
 
     def relay(self, name: str, line: str) -> None:
         """A line that a process wrote; routine ones stay in its log file."""
-        shown = line if self._show_everything else noteworthy(line)
+        shown = line if self._show_everything else noteworthy(line) if self._relaying else None
         if shown is None or (not self._show_everything and self._is_repeated(name, shown)):
             return
         if name not in self._names:
@@ -46,6 +47,10 @@ class Terminal:
         if self._colour:
             prefix = f"\033[{_COLOURS[self._names.index(name) % len(_COLOURS)]}m{prefix}\033[0m"
         self._print(prefix + shown)
+
+    def stop_relaying(self) -> None:
+        """While everything is being stopped, processes complain about each other; that goes to the log files only."""
+        self._relaying = False
 
     def _is_repeated(self, name: str, text: str) -> bool:
         """Whether the process said this, numbers aside, in the last minute: once is enough for a person."""
