@@ -8,7 +8,7 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_http_methods
 
 from apps.accounts.permissions import allowed, requires, signed_in
@@ -17,6 +17,7 @@ from apps.campaigns import reasons, selectors, services
 from apps.campaigns.filters import CampaignFilter, PeopleFilter
 from apps.campaigns.forms import CampaignForm, RetryRuleFormSet, WindowFormSet
 from apps.campaigns.models import Campaign, CampaignContact
+from apps.campaigns.questions import question
 from apps.campaigns.states import PAUSE_FROM, RESUME_FROM, START_FROM, STOP_FROM
 from apps.core.errors import DomainError
 from apps.core.listing import Listing, csv_response
@@ -116,7 +117,7 @@ def campaign_act(request: HttpRequest, pk: int, action: str) -> HttpResponseBase
         except DomainError as error:
             messages.error(request, str(error))
         return redirect("campaigns:detail", pk=campaign.pk)
-    return render(request, "campaigns/confirm.html", _frame(request, campaign, "detail") | _question(campaign, action))
+    return render(request, "campaigns/confirm.html", _frame(request, campaign, "detail") | question(campaign, action))
 
 
 @require_http_methods(["GET", "POST"])
@@ -192,54 +193,10 @@ def _acts(campaign: Campaign) -> list[dict[str, object]]:
         ("stop", STOP_FROM, _("Stop"), "player-stop"),
     )
     return [
-        {"name": name, "label": label, "icon": icon, "is_danger": name == "stop", **_question(campaign, name)}
+        {"name": name, "label": label, "icon": icon, "is_danger": name == "stop", **question(campaign, name)}
         for name, states, label, icon in offered
         if campaign.state in states
     ]
-
-
-def _question(campaign: Campaign, action: str) -> dict[str, object]:
-    """What will happen, with counts: the title, the words, and the words on the button."""
-    preview = selectors.stop_preview(campaign)
-    if action == "start":
-        n = selectors.n_to_call(campaign)
-        words = ngettext("Call %(n)d person starting now", "Call %(n)d people starting now", n) % {"n": n}
-        return {
-            "question": words + "?",
-            "confirm": words,
-            "action": action,
-            "words": [
-                _("Nobody is called outside the hours of their country, nor if they are on the do-not-call list.")
-            ],
-        }
-    if action == "resume":
-        words = ngettext("Go on with %(n)d person", "Go on with %(n)d people", preview.n_left) % {"n": preview.n_left}
-        return {"question": words + "?", "confirm": words, "action": action, "words": []}
-    lasting = ngettext(
-        "%(n)d call in progress goes on to its end.",
-        "%(n)d calls in progress go on to their end.",
-        preview.n_live_calls,
-    ) % {"n": preview.n_live_calls}
-    waiting = ngettext(
-        "%(n)d person is not called for now.", "%(n)d people are not called for now.", preview.n_left
-    ) % {"n": preview.n_left}
-    if action == "pause":
-        return {
-            "question": _("Pause this campaign?"),
-            "confirm": _("Pause"),
-            "action": action,
-            "words": [lasting, waiting],
-        }
-    return {
-        "question": _("Stop this campaign?"),
-        "confirm": _("Stop"),
-        "action": action,
-        "words": [
-            lasting,
-            waiting,
-            _("Agreed callbacks are not made either. It can be started again and goes on where it stopped."),
-        ],
-    }
 
 
 def _cells(person: CampaignContact, *, may_see: bool) -> list[object]:
