@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
@@ -63,3 +64,11 @@ def test_a_caller_waits_to_be_greeted():
     assert not isinstance(script.persona.steps[0], Say)
     with pytest.raises(ValueError, match="no persona"):
         inbound_script("+15550100100", persona="nobody")
+
+
+def test_the_readme_lists_every_persona_and_fault_by_its_digits():
+    text = (Path(__file__).parents[2] / "apps/sandbox/README.md").read_text(encoding="utf-8")
+    for i, persona in enumerate(PERSONAS):
+        assert f"| {i:02} {i + 30} {i + 60} | `{persona.key}` |" in text
+    for i, fault in enumerate(SPARE_FAULTS, start=90):
+        assert f"{i} `{fault}` |" in text

@@ -22,7 +22,13 @@ def main() -> int:
         sys.stderr.write(f"sandbox carrier: {error}\n")
         return 2
     log.info("listening on http://%s:%s, speed %g, %g calls/s", config.host, config.port, config.speed, config.cps)
-    web.run_app(make_app(config), host=config.host, port=config.port, access_log=None, print=None, shutdown_timeout=1)
+    try:
+        web.run_app(
+            make_app(config), host=config.host, port=config.port, access_log=None, print=None, shutdown_timeout=1
+        )
+    except OSError as error:
+        sys.stderr.write(f"sandbox carrier: cannot listen on {config.host}:{config.port}: {error.strerror}\n")
+        return 1
     return 0
 
 

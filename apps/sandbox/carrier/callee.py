@@ -30,7 +30,8 @@ _KEY_GAP_S = 0.3
 class CalleeActor:
     """Plays a script against what it hears.
 
-    on_line: a sentence begins. on_key: a key is pressed. on_hang_up: the phone was put down; called once.
+    on_line: a sentence begins. on_heard: the other side finished an utterance. on_key: a key is pressed.
+    on_hang_up: the phone was put down; called once.
     """
 
     def __init__(
@@ -38,11 +39,12 @@ class CalleeActor:
         script: CalleeScript,
         *,
         on_line: Callable[[Line], None],
+        on_heard: Callable[[], None],
         on_key: Callable[[str], None],
         on_hang_up: Callable[[], None],
     ) -> None:
         self.script = script
-        self._on_line, self._on_key, self._on_hang_up = on_line, on_key, on_hang_up
+        self._on_line, self._on_heard, self._on_key, self._on_hang_up = on_line, on_heard, on_key, on_hang_up
         self._ear = Ear()
         self._utterance_ended = False
         self._keys: deque[str] = deque()
@@ -52,19 +54,13 @@ class CalleeActor:
     def tick(self, heard: bytes) -> bytes:
         """Hear 20 ms, speak 20 ms (160 bytes of μ-law each). A callee who hung up is silent."""
         self._utterance_ended = self._ear.hear(heard)
+        if self._utterance_ended:
+            self._on_heard()
         return next(self._frames, SILENCE_FRAME)
 
     def hear_key(self, digit: str) -> None:
         """The other side sent a DTMF tone."""
         self._keys.append(digit)
-
-    @property
-    def n_utterances_heard(self) -> int:
-        return self._ear.n_utterances
-
-    @property
-    def is_hearing_speech(self) -> bool:
-        return self._ear.is_hearing_speech
 
     def _perform(self) -> Iterator[bytes]:
         for step in self.script.persona.steps:

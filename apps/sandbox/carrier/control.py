@@ -34,6 +34,7 @@ class ControlApi:
         app.router.add_get("/_sandbox/calls", self._calls)
         app.router.add_get("/_sandbox/calls/{call}", self._call)
         app.router.add_post("/_sandbox/calls/{call}/hang-up", self._hang_up)
+        app.router.add_post("/_sandbox/calls/{call}/drop-media", self._drop_media)
         app.router.add_get("/_sandbox/faults", self._list_faults)
         app.router.add_post("/_sandbox/faults", self._add_fault)
         app.router.add_delete("/_sandbox/faults", self._clear_faults)
@@ -86,6 +87,16 @@ class ControlApi:
         except ApiError as error:
             return error.response()
         call.hang_up("callee")
+        return web.Response(status=204)
+
+    async def _drop_media(self, request: web.Request) -> web.Response:
+        """Cut the call's media sockets now, as a failing network does."""
+        try:
+            call = self._exchange.live_call(request.match_info["call"])
+        except ApiError as error:
+            return error.response()
+        for stream in list(call.streams):
+            stream.abort()
         return web.Response(status=204)
 
     async def _list_faults(self, _request: web.Request) -> web.Response:

@@ -14,7 +14,8 @@ from apps.sandbox.carrier.line import ClipPlayer, Line
 from apps.sandbox.carrier.media_stream import MediaStream, StreamRequest
 from apps.sandbox.carrier.recorder import Recorder
 from apps.sandbox.carrier.records import CallRecord, RecordingRecord, new_sid, now, rfc2822
-from apps.sandbox.carrier.requests import CallRequest, Hook, RecordingOptions
+from apps.sandbox.carrier.requests import CallRequest, RecordingOptions
+from apps.sandbox.carrier.status_reports import StatusReports, voice_params
 from apps.sandbox.personas import CalleeScript
 from apps.sandbox.personas import Line as SpokenLine
 from apps.sandbox.personas.scripts import Menu, Say
@@ -27,7 +28,6 @@ log = logging.getLogger(__name__)
 
 _POST_DIAL_S = 0.4  # from dialling to the first ring
 _SIP_CODES = {"completed": 200, "busy": 486, "no-answer": 480, "failed": 503, "canceled": 487}
-_COUNTRIES = (("+1", "US"), ("+34", "ES"), ("+420", "CZ"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +59,11 @@ class LiveCall:
         self.inputs: asyncio.Queue[Input] = asyncio.Queue()
         self.reached: asyncio.Future[bool] = loop.create_future()  # a child leg: answered (True) or never
         self.over: asyncio.Future[None] = loop.create_future()
-        self.status_hook, self.status_events = request.status_hook, request.status_events
+        self.reports = StatusReports(self.record, exchange.webhooks, request.status_hook, request.status_events)
         self._hang_up_requested: asyncio.Future[str] = loop.create_future()
         self._replacement: asyncio.Future[Source] = loop.create_future()
         self._source = Source(hook=request.document, twiml=request.twiml, fallback=request.fallback)
         self._answered_at: float | None = None
-        self._sequence = 0
         self._rejected_with: str | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -154,7 +153,11 @@ class LiveCall:
         """The far party picks up: audio flows from here on."""
         self._answered_at = self.exchange.clock.monotonic()
         actor = CalleeActor(
-            self.script, on_line=self._on_line, on_key=self._on_key, on_hang_up=lambda: self.hang_up("callee")
+            self.script,
+            on_line=self._on_line,
+            on_heard=lambda: self.record.note("callee_heard"),
+            on_key=self._on_key,
+            on_hang_up=lambda: self.hang_up("callee"),
         )
         self.line = Line(actor)
         self.record.set_status("in-progress")
@@ -340,64 +343,12 @@ class LiveCall:
 
     def progress(self, event: str, *, status: str | None = None) -> None:
         """The status callback of this event, if it was asked for."""
-        if self.status_hook is None or event not in self.status_events:
-            return
-        params = self.voice_params(status)
-        params["CallbackSource"] = "call-progress-events"
-        params["SequenceNumber"] = str(self._sequence)
-        params["Timestamp"] = rfc2822(now()) or ""
-        self._sequence += 1
-        if self.record.answered_by:
-            params["AnsweredBy"] = self.record.answered_by
-        if event == "completed":
-            duration_s = self.record.duration_s or 0
-            params["CallDuration"] = str(duration_s)
-            params["Duration"] = str(-(-duration_s // 60))
-            params["SipResponseCode"] = str(self.record.sip_code)
-            params |= self._recording_params()
-        self.exchange.webhooks.notify(self.record, self.status_hook, params, kind="status", event=event)
+        recordings = [r.record for r in self.exchange.recordings.values() if r.record.call_sid == self.record.sid]
+        self.reports.send(event, status=status, recordings=recordings, media_origin=self.exchange.media_origin)
 
-    def _recording_params(self) -> dict[str, str]:
-        done = [r.record for r in self.exchange.recordings.values() if r.record.call_sid == self.record.sid]
-        if not done or done[-1].status != "completed":
-            return {}
-        last = done[-1]
-        return {
-            "RecordingSid": last.sid,
-            "RecordingUrl": self.exchange.media_origin + last.path,
-            "RecordingDuration": str(last.duration_s),
-        }
-
-    def voice_params(self, status: str | None = None) -> dict[str, str]:
+    def voice_params(self) -> dict[str, str]:
         """What every request about this call carries."""
-        record = self.record
-        params = {
-            "CallSid": record.sid,
-            "AccountSid": record.account_sid,
-            "From": record.from_,
-            "To": record.to,
-            "Caller": record.from_,
-            "Called": record.to,
-            "CallStatus": status or record.status,
-            "ApiVersion": "2010-04-01",
-            "Direction": record.direction,
-        }
-        for side, number in (
-            ("From", record.from_),
-            ("Caller", record.from_),
-            ("To", record.to),
-            ("Called", record.to),
-        ):
-            country = next((code for prefix, code in _COUNTRIES if number.startswith(prefix)), "")
-            params |= {f"{side}City": "", f"{side}State": "", f"{side}Zip": "", f"{side}Country": country}
-        if record.parent_sid:
-            params["ParentCallSid"] = record.parent_sid
-        if record.direction == "inbound":
-            params["StirVerstat"] = "TN-Validation-Passed-A"
-        return params
-
-    def set_status_hook(self, hook: Hook) -> None:
-        self.status_hook = hook
+        return voice_params(self.record)
 
 
 def _prepare_voice(script: CalleeScript) -> None:

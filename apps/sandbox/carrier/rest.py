@@ -224,7 +224,7 @@ class RestApi:
             raise ApiError(400, 32018, f"Twiml is longer than {MAX_TWIML_CHARS} characters")
         if status_url := form.get("StatusCallback"):
             method = form.get("StatusCallbackMethod") or "POST"
-            call.set_status_hook(Hook(check_url(status_url, 21609, "StatusCallback"), method))
+            call.reports.hook = Hook(check_url(status_url, 21609, "StatusCallback"), method)
         if (limit := form.get("TimeLimit")) and limit.isdigit():
             call.limit_time(float(limit))
         if status == "completed" or (status == "canceled" and not call.is_answered):

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 
 import pytest
 from twilio.base.exceptions import TwilioRestException
-import itertools
 
 ALL = ["initiated", "ringing", "answered", "completed"]
 

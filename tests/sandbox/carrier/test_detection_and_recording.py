@@ -76,6 +76,7 @@ async def test_voicemail_records_until_silence(carrier, product):
     call = await carrier.place(VOICEMAIL, url=f"{product.origin}/voice/t0")
     history = await carrier.ended(call.sid)
     assert next(e["by"] for e in history["history"] if e["event"] == "hung_up") == "callee"
+    assert [e["event"] for e in history["history"]].count("callee_heard") == 1
     assert 10 < history["duration_s"] < 35
 
 

@@ -11,7 +11,7 @@ from aiohttp import web
 from twilio.base.exceptions import TwilioRestException
 
 from tests.sandbox.carrier.conftest import serve
-from tests.sandbox.carrier.product import Product
+from tests.sandbox.carrier.product import Product, wait_until
 
 ALL = ["initiated", "ringing", "answered", "completed"]
 BUSY, SILENT, INTERESTED = "+15550100112", "+15550100108", "+15550100100"
@@ -137,6 +137,15 @@ async def test_a_media_socket_is_cut_in_mid_call(carrier, product):
     (session,) = product.sessions
     assert [m["event"] for m in session.messages[-2:]] == ["media", "media"]  # no stop
     assert len(product.of("/next")) == 1
+
+
+async def test_a_live_stream_is_cut_by_hand(carrier, product):
+    product.documents["/v"] = product.connect()
+    call = await carrier.place(SILENT, url=f"{product.origin}/v")
+    await wait_until(lambda: product.sessions and product.sessions[0].heard)
+    assert (await carrier.control("POST", f"calls/{call.sid}/drop-media"))["http_status"] == 204
+    assert (await carrier.ended(call.sid))["status"] == "completed"
+    assert product.sessions[0].messages[-1]["event"] == "media"
 
 
 @pytest.mark.parametrize(

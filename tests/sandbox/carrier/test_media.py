@@ -6,6 +6,8 @@ import asyncio
 import base64
 import itertools
 
+import pytest
+
 from apps.sandbox.personas import persona_for
 from apps.sandbox.speech import FRAME_BYTES, SILENCE_FRAME, synthesise
 from tests.sandbox.carrier.product import SID, wait_until
@@ -110,10 +112,8 @@ async def test_clear_drops_audio_and_returns_its_marks(carrier, product):
         for _ in range(20):
             await session.until("media")
         await session.send("clear")
-        session.before = len(session.messages)
-        await session.until("mark")
-        await session.until("mark")
-        session.after = len(session.messages)
+        first, second = await session.until("mark"), await session.until("mark")
+        session.gap = int(second["sequenceNumber"]) - int(first["sequenceNumber"])
         await session.send("mark", mark={"name": "empty"})
         await session.until("mark")
 
@@ -122,7 +122,7 @@ async def test_clear_drops_audio_and_returns_its_marks(carrier, product):
     history = await carrier.ended(call.sid)
     (session,) = product.sessions
     assert [m["mark"]["name"] for m in session.messages if m["event"] == "mark"] == ["a", "b", "empty"]
-    assert session.after - session.before < 60  # of some 300 that playing all of it would have taken
+    assert session.gap == 1  # no audio between them
     (cleared,) = [entry for entry in history["history"] if entry["event"] == "cleared"]
     assert cleared["waiting_ms"] > 2000
 
@@ -290,14 +290,19 @@ async def test_a_stream_is_started_and_stopped_by_rest(carrier, product):
     await wait_until(lambda: product.sessions[0].messages[-1]["event"] == "stop")
 
 
-async def test_many_calls_at_once_keep_their_frames_apart(carrier, product):
-    product.talk = product.converse
-    product.documents["/voice/t0"] = product.connect()
-    numbers = [f"+1555{i:04}1{persona:02}" for i, persona in itertools.product(range(5), (0, 30, 60, 2))]
-    calls = [await carrier.place(number, url=f"{product.origin}/voice/t0") for number in numbers]
-    for call, number in zip(calls, numbers, strict=True):
-        history = await carrier.ended(call.sid)
-        assert history["status"] == "completed"
-        said = [e["intent"] for e in history["history"] if e["event"] == "callee_said"]
-        wanted = "not_interested" if number.endswith("02") else "interested"
-        assert said[:2] == ["greeting", wanted], (number, said)
+class TestManyCallsAtOnce:
+    @pytest.fixture
+    def carrier_options(self):
+        return {"speed": 8.0, "cps": 50.0}
+
+    async def test_their_frames_are_kept_apart(self, carrier, product):
+        product.talk = product.converse
+        product.documents["/voice/t0"] = product.connect()
+        numbers = [f"+1555{i:04}1{persona:02}" for i, persona in itertools.product(range(3), (0, 30, 60, 2))]
+        calls = [await carrier.place(number, url=f"{product.origin}/voice/t0") for number in numbers]
+        for call, number in zip(calls, numbers, strict=True):
+            history = await carrier.ended(call.sid)
+            assert history["status"] == "completed"
+            said = [e["intent"] for e in history["history"] if e["event"] == "callee_said"]
+            wanted = "not_interested" if number.endswith("02") else "interested"
+            assert said[:2] == ["greeting", wanted], (number, said)

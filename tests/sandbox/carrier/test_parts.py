@@ -97,13 +97,17 @@ class Rehearsal:
         self.intents: list[str] = []
         self.keys: list[str] = []
         self.hung_up_at: float | None = None
-        self.n = 0
+        self.n = self.n_heard = 0
         self.actor = CalleeActor(
             persona_for(number),
             on_line=lambda line: self.intents.append(line.intent),
+            on_heard=self._heard,
             on_key=self.keys.append,
             on_hang_up=self._hang_up,
         )
+
+    def _heard(self) -> None:
+        self.n_heard += 1
 
     def _hang_up(self) -> None:
         assert self.hung_up_at is None, "hung up twice"
@@ -169,6 +173,7 @@ def test_nobody_speaking_is_asked_about_once_and_then_left():
     assert rehearsal.intents == ["greeting", "still_there"]
     assert rehearsal.hung_up_at is not None
     assert 24 < rehearsal.hung_up_at < 30
+    assert rehearsal.n_heard == 0
 
 
 def test_an_interruption_starts_while_the_agent_speaks():
