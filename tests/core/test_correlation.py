@@ -21,7 +21,20 @@ def worker(tmp_path):
     """A worker on the queue of this test, its log as a list of JSON lines."""
     queue = f"test-{uuid.uuid4().hex}"
     log = tmp_path / "worker.log"
-    command = [sys.executable, "-m", "celery", "-A", "config", "worker", "-P", "solo", "-Q", queue, "-I", "tests.core.worker_tasks"]
+    command = [
+        sys.executable,
+        "-m",
+        "celery",
+        "-A",
+        "config",
+        "worker",
+        "-P",
+        "solo",
+        "-Q",
+        queue,
+        "-I",
+        "tests.core.worker_tasks",
+    ]
     with log.open("wb") as output:
         process = subprocess.Popen(
             [*command, "--without-mingle", "--without-gossip", "-l", "INFO"],
