@@ -73,11 +73,14 @@ class Exchange:
             self._queue.get_nowait()
         running = [call for call in self.calls.values() if not call.record.is_over]
         for call in running:
-            call.hang_up("api")
+            if call.record.started_at is None:
+                call.record.set_status("canceled")  # the dialling loop may hold it already
+            else:
+                call.hang_up("api")
         dialled = [call.over for call in running if call.record.started_at is not None]
         if dialled:
             await asyncio.wait(dialled)
-        await self.webhooks.settled()
+        await self.webhooks.settle(timeout_s=2.0)
         self.calls.clear()
         self.creates.clear()
         self.recordings.clear()

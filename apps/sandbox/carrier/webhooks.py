@@ -96,10 +96,12 @@ class Webhooks:
         if self._session is not None:
             await self._session.close()
 
-    async def settled(self) -> None:
-        """Wait until nothing is under way."""
-        while self._tasks:
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+    async def settle(self, timeout_s: float) -> None:
+        """Wait until nothing is under way; what is after `timeout_s` real seconds is given up."""
+        if self._tasks:
+            await asyncio.wait(set(self._tasks), timeout=timeout_s)
+        for task in self._tasks:
+            task.cancel()
 
     def notify(self, call: CallRecord, hook: Hook, params: dict[str, str], *, kind: str, event: str) -> None:
         """Send a callback whose answer does not matter. kind: status, amd, recording or stream; event: its name."""

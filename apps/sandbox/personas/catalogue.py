@@ -41,12 +41,28 @@ PERSONAS: Final[tuple[Persona, ...]] = (
     Persona(
         "callback",
         "Asks for a call tomorrow at three.",
-        (*_GREET, Say("callback_tomorrow_1500"), Listen(), Say("confirm_callback"), Listen(), Say("goodbye"), AwaitHangUp()),
+        (
+            *_GREET,
+            Say("callback_tomorrow_1500"),
+            Listen(),
+            Say("confirm_callback"),
+            Listen(),
+            Say("goodbye"),
+            AwaitHangUp(),
+        ),
     ),
     Persona(
         "wants_human",
         "Wants to be put through to a person, and waits for one.",
-        (*_GREET, Say("wants_human"), Listen(30.0), Say("confirm_waiting"), Listen(30.0), Say("goodbye"), AwaitHangUp(20.0)),
+        (
+            *_GREET,
+            Say("wants_human"),
+            Listen(30.0),
+            Say("confirm_waiting"),
+            Listen(30.0),
+            Say("goodbye"),
+            AwaitHangUp(20.0),
+        ),
     ),
     Persona("wrong_person", "Somebody else has this number.", (*_GREET, Say("wrong_person"), *_LEAVE)),
     Persona(
@@ -54,7 +70,9 @@ PERSONAS: Final[tuple[Persona, ...]] = (
         "Talks over the agent, then is interested.",
         (Say("greeting", after_s=0.6), Interrupt(), Say("interruption", after_s=0.0), Listen(), *_BE_WON),
     ),
-    Persona("silence", "Picks up and says nothing for half a minute.", (AwaitHangUp(30.0), HangUp()), verdict="unknown"),
+    Persona(
+        "silence", "Picks up and says nothing for half a minute.", (AwaitHangUp(30.0), HangUp()), verdict="unknown"
+    ),
     Persona(
         "voicemail",
         "Answering machine: greeting, beep, takes a message.",
@@ -100,7 +118,16 @@ PERSONAS: Final[tuple[Persona, ...]] = (
     Persona(
         "fax",
         "A fax machine.",
-        (Pause(0.5), Tone(2100.0, 3.0), Pause(1.0), Tone(1100.0, 0.5), Pause(3.0), Tone(1100.0, 0.5), Pause(3.0), HangUp()),
+        (
+            Pause(0.5),
+            Tone(2100.0, 3.0),
+            Pause(1.0),
+            Tone(1100.0, 0.5),
+            Pause(3.0),
+            Tone(1100.0, 0.5),
+            Pause(3.0),
+            HangUp(),
+        ),
         verdict="fax",
     ),
     Persona(

@@ -18,7 +18,10 @@ PHRASES: Final[dict[str, tuple[str, ...]]] = {
     ),
     "confirm": ("Ano, to mi vyhovuje. Děkuji.", "Dobře, uděláme to tak.", "Přesně tak, souhlasím."),
     "confirm_callback": ("Ano, ve tři se mi to hodí, děkuji.", "Přesně, zítra ve tři. Díky."),
-    "confirm_waiting": ("Výborně, děkuji, to je všechno, co jsem potřeboval.", "Děkuji, teď mluvím se správným člověkem."),
+    "confirm_waiting": (
+        "Výborně, děkuji, to je všechno, co jsem potřeboval.",
+        "Děkuji, teď mluvím se správným člověkem.",
+    ),
     "not_interested": (
         "Ne, děkuji, nemám zájem.",
         "Už mám jiného dodavatele a jsem spokojený, promiňte.",

@@ -18,7 +18,7 @@ from tests.sandbox.carrier.product import SID, TOKEN, Product
 FROM = "+15550100500"
 
 
-class _LoopbackHttpClient(TwilioHttpClient):
+class _LoopbackHttpClient(TwilioHttpClient):  # type: ignore[misc]  # the SDK carries no types
     """The official client with its host exchanged."""
 
     def __init__(self, base: str) -> None:

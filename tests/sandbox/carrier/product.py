@@ -43,7 +43,7 @@ class MediaSession:
         if message.type is not WSMsgType.TEXT:
             return None if message.type is not WSMsgType.BINARY else {"event": "binary"}
         try:
-            data = json.loads(message.data)
+            data: dict = json.loads(message.data)
         except ValueError:
             return {"event": "broken"}
         self.messages.append(data)

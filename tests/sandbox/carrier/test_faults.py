@@ -218,6 +218,21 @@ async def test_reset_ends_calls_and_forgets(carrier, product):
     assert (truth["calls"], truth["creates"], truth["times_dialled"]) == ([], [], {})
 
 
+class TestQueueAtReset:
+    @pytest.fixture
+    def carrier_options(self):
+        return {"speed": 10.0, "cps": 2.0}
+
+    async def test_queued_calls_are_not_dialled_after_a_reset(self, carrier, product):
+        for _ in range(3):
+            await carrier.place(BUSY, **status_hooks(product))
+        await carrier.control("POST", "reset")
+        n_before = len(product.requests)
+        await asyncio.sleep(0.3)
+        assert len(product.requests) == n_before
+        assert (await carrier.control("GET", "calls"))["calls"] == []
+
+
 async def test_the_status_page_shows_live_calls(carrier, product):
     product.documents["/v"] = product.connect()
     await carrier.place(SILENT, url=f"{product.origin}/v")

@@ -24,10 +24,10 @@ def codes(history) -> list[int]:
     return [entry["code"] for entry in history["history"] if entry["event"] == "debugger"]
 
 
-def answered_s(history, speed=20) -> float:
+def answered_s(history, speed: float = 20) -> float:
     """How long the call was up, in sandbox seconds."""
     at = {entry["status"]: entry["at"] for entry in history["history"] if entry["event"] == "status"}
-    return (at["completed"] - at["in-progress"]) * speed
+    return float(at["completed"] - at["in-progress"]) * speed
 
 
 @pytest.mark.parametrize("text", ["", "not xml", "<Response>", "<Wrong/>"])
