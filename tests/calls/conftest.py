@@ -1,0 +1,138 @@
+"""A carrier on loopback, and a look at what is handed to the queue."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+import pytest
+from celery import Celery
+from django.conf import settings as django_settings
+from django.test import Client
+
+from apps.calls import adapters
+from apps.core import breaker
+from tests.factories.calls import signature
+
+FINAL = {"completed", "busy", "no-answer", "failed", "canceled"}
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@dataclass
+class CarrierProcess:
+    """The sandbox carrier as its own process, twenty times as fast as the world."""
+
+    base: str
+
+    def control(self, method: str, path: str, data: object = None) -> dict:
+        request = urllib.request.Request(
+            f"{self.base}/_sandbox/{path}",
+            method=method,
+            data=None if data is None else json.dumps(data).encode(),
+            headers={"Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=5) as response:
+            body = response.read()
+        return json.loads(body) if body else {}
+
+    def fault(self, kind: str, **options: object) -> None:
+        self.control("POST", "faults", {"kind": kind, **options})
+
+    def calls_to(self, number: str) -> list[dict]:
+        return self.control("GET", f"calls?to={number.replace('+', '%2B')}")["calls"]
+
+    def wait_until_over(self, number: str) -> str:
+        """The status with which the number's only call ended."""
+        until = time.monotonic() + 10
+        while (status := self.calls_to(number)[0]["status"]) not in FINAL:
+            assert time.monotonic() < until, f"still {status}"
+            time.sleep(0.02)
+        return status
+
+    def n_creates(self, number: str) -> int:
+        return len(self.control("GET", f"calls?to={number.replace('+', '%2B')}")["creates"])
+
+
+@pytest.fixture(scope="session")
+def carrier_process() -> Iterator[CarrierProcess]:
+    port = free_port()
+    env = os.environ | {
+        "TWILIO_ACCOUNT_SID": django_settings.TWILIO_ACCOUNT_SID,
+        "TWILIO_AUTH_TOKEN": django_settings.TWILIO_AUTH_TOKEN,
+    }
+    command = [sys.executable, "-m", "apps.sandbox.carrier", "--port", str(port), "--speed", "20", "--cps", "100"]
+    process = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    base = f"http://127.0.0.1:{port}"
+    until = time.monotonic() + 20
+    while True:
+        try:
+            with urllib.request.urlopen(f"{base}/healthz", timeout=1):
+                break
+        except OSError:
+            assert process.poll() is None, "the carrier did not start"
+            assert time.monotonic() < until, "the carrier does not answer"
+            time.sleep(0.05)
+    yield CarrierProcess(base)
+    process.terminate()
+    process.wait(timeout=10)
+
+
+@pytest.fixture
+def carrier(carrier_process, settings) -> Iterator[CarrierProcess]:
+    """The product talks to the carrier process; no fault and no call of another test is left in it."""
+    settings.TWILIO_API_BASE = carrier_process.base
+    settings.CARRIER_TIMEOUT_S = 2
+    adapters.carrier_for.cache_clear()
+    adapters.carrier_for("twilio")
+    breaker.close("twilio")
+    yield carrier_process
+    carrier_process.control("POST", "reset")
+    breaker.close("twilio")
+    adapters.carrier_for("twilio")._client.http_client.session.close()
+    adapters.carrier_for.cache_clear()
+
+
+@dataclass
+class Sent:
+    name: str
+    args: tuple
+    options: dict
+
+
+@pytest.fixture
+def queue(monkeypatch) -> list[Sent]:
+    """What was handed to Celery, instead of a worker taking it."""
+    sent: list[Sent] = []
+
+    def send_task(self, name, args=None, **options):
+        sent.append(Sent(name, tuple(args or ()), options))
+
+    monkeypatch.setattr(Celery, "send_task", send_task)
+    return sent
+
+
+@pytest.fixture
+def hook(client: Client, settings):
+    """Send a webhook as Twilio does; ``signed`` may be a wrong secret, or None for no signature at all."""
+
+    def send(name: str, token: str | None, form: dict[str, str], *, signed: str | None = "", headers=None):
+        path = f"/hooks/twilio/{name}" + (f"/{token}" if token is not None else "")
+        headers = dict(headers or {})
+        if signed is not None:
+            headers["X-Twilio-Signature"] = signature(settings.PUBLIC_ORIGIN + path, form, signed or None)
+        return client.post(
+            path, urlencode(form), content_type="application/x-www-form-urlencoded; charset=UTF-8", headers=headers
+        )
+
+    return send

@@ -1,0 +1,193 @@
+"""Webhooks repeat, come late and overtake each other; what is left in the end is the same."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from apps.calls.carriers.base import LineNews, LineStatus, MachineNews, StreamNews, Verdict
+from apps.calls.models import Call, CallEvent, CostItem, EndReason, Leg, Price
+from apps.calls.services import ending, media_sessions, progress
+from apps.calls.signals import call_answered, call_ended
+from apps.calls.states import LegState, Outcome
+from tests.factories.calls import make_carrier_price, make_leg, sid
+
+pytestmark = pytest.mark.django_db
+
+T0 = datetime(2026, 11, 2, 15, 0, tzinfo=UTC)
+
+
+def at(seconds: float) -> datetime:
+    return T0 + timedelta(seconds=seconds)
+
+
+def story_of_a_call(call_sid: str, *, answered_by: str = "human") -> list:
+    """Everything the carrier tells about one answered call, in the order in which it happened."""
+    verdict = Verdict.MACHINE if answered_by.startswith("machine") else Verdict.HUMAN
+    stream = sid("MZ")
+
+    def line(status: LineStatus, n: int, second: float, **facts) -> LineNews:
+        return LineNews(call_sid, status, at=at(second), key=f"twilio:{call_sid}:{n}", **facts)
+
+    return [
+        line(LineStatus.QUEUED, 0, 0),
+        line(LineStatus.RINGING, 1, 1),
+        "answer",
+        line(LineStatus.ANSWERED, 2, 6),
+        StreamNews(call_sid, stream, "started", "", f"{stream}:started", at(6.2)),
+        MachineNews(call_sid, answered_by, verdict, f"twilio:{call_sid}:amd:{answered_by}", 3100),
+        StreamNews(call_sid, stream, "stopped", "", f"{stream}:stopped", at(66)),
+        line(LineStatus.COMPLETED, 3, 67, sip_code=200, duration_s=61),
+    ]
+
+
+def tell(leg: Leg, news) -> None:
+    if news == "answer":
+        call_sid = leg.carrier_call_id
+        answer = LineNews(call_sid, LineStatus.ANSWERED, key=f"twilio:{call_sid}:answer")
+        media_sessions.answer_leg(leg.pk, answer)
+    elif isinstance(news, MachineNews):
+        progress.machine_heard(leg.pk, news)
+    elif isinstance(news, StreamNews):
+        progress.stream_changed(leg.pk, news)
+    else:
+        progress.leg_progressed(leg.pk, news)
+
+
+def final_state(leg: Leg) -> dict:
+    leg = Leg.objects.select_related("call").get(pk=leg.pk)
+    cost = CostItem.objects.get(call=leg.call)
+    return {
+        "leg": (leg.state, leg.outcome, leg.ringing_at, leg.answered_at, leg.ended_at, leg.sip_code, leg.answered_by),
+        "call": (leg.call.outcome, leg.call.end_reason, leg.call.answered_at, leg.call.ended_at),
+        "cost": (cost.part, cost.quantity, cost.amount),
+        "media_token_expires_at": leg.media_token_expires_at,
+        "n_webhooks": leg.events.exclude(key="").count(),
+        "n_ended": leg.events.filter(kind="ended", data__is_late__isnull=True).count(),
+    }
+
+
+@pytest.mark.parametrize("answered_by", ["human", "machine_end_beep"])
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+def test_any_order_and_any_repeats_come_to_the_same(answered_by, data):
+    if not Price.objects.exists():
+        make_carrier_price("0.014")
+    straight, mixed = make_leg(LegState.QUEUED), make_leg(LegState.QUEUED)
+    for news in story_of_a_call(straight.carrier_call_id, answered_by=answered_by):
+        tell(straight, news)
+    story = story_of_a_call(mixed.carrier_call_id, answered_by=answered_by)
+    repeats = data.draw(st.lists(st.sampled_from(range(len(story))), max_size=6))
+    order = data.draw(st.permutations([*range(len(story)), *repeats]))
+    for index in order:
+        tell(mixed, story[index])
+    assert final_state(mixed) == final_state(straight)
+    assert final_state(mixed)["leg"][:2] == (
+        LegState.ENDED,
+        Outcome.VOICEMAIL if answered_by.startswith("machine") else Outcome.ANSWERED,
+    )
+
+
+def test_late_ringing_does_not_reopen_ended_leg():
+    leg = make_leg(LegState.RINGING)
+    assert progress.leg_progressed(leg.pk, LineNews(leg.carrier_call_id, LineStatus.BUSY, at(5), key="k:2"))
+    assert not progress.leg_progressed(leg.pk, LineNews(leg.carrier_call_id, LineStatus.RINGING, at(2), key="k:1"))
+    leg.refresh_from_db()
+    assert (leg.state, leg.outcome, leg.ringing_at) == (LegState.ENDED, Outcome.BUSY, at(2))
+
+
+def test_the_first_final_word_stays():
+    leg = make_leg(LegState.RINGING)
+    progress.leg_progressed(leg.pk, LineNews(leg.carrier_call_id, LineStatus.NO_ANSWER, at(5), key="k:2"))
+    progress.leg_progressed(leg.pk, LineNews(leg.carrier_call_id, LineStatus.FAILED, at(9), key="k:3"))
+    leg.refresh_from_db()
+    assert (leg.outcome, leg.ended_at) == (Outcome.NO_ANSWER, at(5))
+
+
+def test_signals_go_out_once_and_after_commit(django_capture_on_commit_callbacks):
+    heard: list[tuple[str, int]] = []
+
+    def on_answered(call_id, **kwargs):
+        heard.append(("answered", call_id))
+
+    def on_ended(call_id, **kwargs):
+        heard.append(("ended", call_id))
+
+    call_answered.connect(on_answered)
+    call_ended.connect(on_ended)
+    leg = make_leg(LegState.RINGING)
+    answered = LineNews(leg.carrier_call_id, LineStatus.ANSWERED, at(5), key="k:2")
+    completed = LineNews(leg.carrier_call_id, LineStatus.COMPLETED, at(50), key="k:3", duration_s=45)
+    try:
+        with django_capture_on_commit_callbacks() as waiting:
+            for news in (answered, answered, completed, completed):
+                progress.leg_progressed(leg.pk, news)
+            assert heard == []
+        for send in waiting:
+            send()
+    finally:
+        call_answered.disconnect(on_answered)
+        call_ended.disconnect(on_ended)
+    assert heard == [("answered", leg.call_id), ("ended", leg.call_id)]
+
+
+def test_a_call_ends_with_its_last_leg_and_has_the_customers_outcome():
+    customer = make_leg(LegState.ANSWERED)
+    agent = make_leg(LegState.ANSWERED, call=customer.call, party="agent")
+    progress.leg_progressed(customer.pk, LineNews(customer.carrier_call_id, LineStatus.COMPLETED, at(5), key="a:3"))
+    assert Call.objects.get(pk=customer.call_id).is_live
+    progress.leg_progressed(agent.pk, LineNews(agent.carrier_call_id, LineStatus.FAILED, at(6), key="b:3"))
+    call = Call.objects.get(pk=customer.call_id)
+    assert (call.outcome, call.ended_at, call.end_reason) == (Outcome.ANSWERED, at(6), EndReason.CALLER_HUNG_UP)
+
+
+def test_the_carriers_answer_may_come_after_its_webhooks():
+    leg = make_leg(LegState.REQUESTED)
+    call_sid = sid()
+    progress.leg_progressed(leg.pk, LineNews(call_sid, LineStatus.RINGING, at(2), key="k:1"))
+    progress.leg_accepted(leg.pk, call_sid)
+    leg.refresh_from_db()
+    assert (leg.state, leg.carrier_call_id) == (LegState.RINGING, call_sid)
+
+
+def test_the_token_in_the_url_wins_over_a_guess_by_numbers():
+    guessed, told = make_leg(LegState.QUEUED), make_leg(LegState.UNKNOWN)
+    call_sid = guessed.carrier_call_id
+    progress.leg_progressed(told.pk, LineNews(call_sid, LineStatus.RINGING, at(2), key="k:1"))
+    guessed.refresh_from_db()
+    told.refresh_from_db()
+    assert (told.state, told.carrier_call_id) == (LegState.RINGING, call_sid)
+    assert (guessed.state, guessed.carrier_call_id) == (LegState.UNKNOWN, None)
+
+
+def test_a_leg_that_was_written_off_and_rings_all_the_same_is_hung_up(queue, django_capture_on_commit_callbacks):
+    leg = make_leg(LegState.UNKNOWN)
+    leg.call = Call.objects.get(pk=leg.call_id)
+    ending.settle_leg(leg, Outcome.NOT_PLACED, at=at(60))
+    with django_capture_on_commit_callbacks(execute=True):
+        assert not progress.leg_progressed(leg.pk, LineNews(sid(), LineStatus.RINGING, at(70), key="k:1"))
+    assert [(sent.name, sent.args) for sent in queue] == [("calls.hang_up_leg", (leg.pk,))]
+    leg.refresh_from_db()
+    assert (leg.outcome, leg.state) == (Outcome.NOT_PLACED, LegState.ENDED)
+
+
+def test_a_call_to_be_ended_is_hung_up_as_soon_as_its_name_is_known(queue, django_capture_on_commit_callbacks):
+    leg = make_leg(LegState.REQUESTED)
+    with django_capture_on_commit_callbacks(execute=True):
+        ending.request_end(leg.call_id, reason=EndReason.STAFF_ENDED)
+        progress.leg_accepted(leg.pk, sid())
+    assert [sent.name for sent in queue].count("calls.hang_up_leg") == 2
+
+
+def test_a_machine_that_is_heard_live_makes_it_a_voicemail_and_is_not_forgotten():
+    leg = make_leg(LegState.ANSWERED)
+    news = MachineNews(leg.carrier_call_id, "machine_end_beep", Verdict.MACHINE, "k:amd", 4000)
+    assert progress.machine_heard(leg.pk, news)
+    assert not progress.machine_heard(leg.pk, news)
+    unsure = MachineNews(leg.carrier_call_id, "unknown", Verdict.UNKNOWN, "k:amd2")
+    progress.machine_heard(leg.pk, unsure)
+    progress.leg_progressed(leg.pk, LineNews(leg.carrier_call_id, LineStatus.COMPLETED, at(9), key="k:3"))
+    leg.refresh_from_db()
+    assert (leg.outcome, leg.answered_by) == (Outcome.VOICEMAIL, "machine_end_beep")
+    assert CallEvent.objects.filter(leg=leg, kind="machine_verdict").count() == 2
