@@ -144,6 +144,8 @@ _FAX_TONE_MS: Final = 1500
 _FAREWELL: Final = re.compile(
     r"good-?bye|wrap[ -]?up|end the (?:call|conversation)|hang up|desp[ií]d|rozluč", re.IGNORECASE
 )
+_RESUME: Final = re.compile(r"apologi[sz]e|where it stopped|disculp|omluv", re.IGNORECASE)
+_NOBODY: Final = re.compile(r"nobody|no one|silen|nadie|nikdo", re.IGNORECASE)
 _GREET: Final = re.compile(
     r"\bgreet|welcome|introduce yourself|open(?:ing)? (?:line|sentence)|salud|pozdrav", re.IGNORECASE
 )
@@ -194,11 +196,23 @@ class _Mind:
         key = _KEY.search(order) if not self.scene.told else None
         if key is not None:
             return self._after_key(key[1])
+        if _RESUME.search(order):
+            return self._resumed()
         if _GREET.search(order):
             return self._say("opening")
         if _FAREWELL.search(order):
-            return self._next_step("time_is_up")
+            # Whoever orders the last words ends the call as well.
+            return self._say("nobody_there" if _NOBODY.search(order) else "time_is_up")
         return ()
+
+    def _resumed(self) -> Reply:
+        """After a break in the line: sorry, and on with what was due."""
+        due = self._natural() or self._repeat()
+        spoken = [part for part in due if isinstance(part, Say)]
+        sorry = PHRASES["sorry_for_that"][self.language]
+        text = " ".join((sorry, *(part.text for part in spoken)))
+        calls = tuple(part for part in due if isinstance(part, Call))
+        return (Say(text, spoken[0].language if spoken else self.language), *calls)
 
     def _forced(self, name: str) -> Reply:
         tool = next((tool for tool in self.tools.values() if tool.name == name), None)
@@ -218,6 +232,8 @@ class _Mind:
         if last.who == "caller":
             return self._after_words(last)
         matter = self._matter()
+        if last.who == "result" and _FAREWELL.search(last.text):
+            return self._say("goodbye")
         if matter is None:
             return self._say("opening") if last.who == "ai" and last.was_cut and not self._has_opened() else ()
         return self._next_step(matter)
@@ -266,9 +282,8 @@ class _Mind:
 
     def _after_something_else(self, last: Turn) -> Reply:
         if last.tone_ms and not last.text:
-            if self._matter() in _MACHINES:
-                return self._next_step("voicemail")
-            return self._next_step("fax") if last.tone_ms >= _FAX_TONE_MS else ()
+            matter = self._matter()
+            return self._next_step(matter) if matter in ("voicemail", "fax") else ()
         key = _KEY.search(last.text)
         if key is not None:
             return self._after_key(key[1])
@@ -423,14 +438,14 @@ class _Mind:
         return bool(self.history) and self.history[-1].who == "caller"
 
     def _is_said(self, text: str, since: int) -> bool:
-        return any(turn.who == "ai" and turn.text == text and not turn.was_cut for turn in self.history[since:])
+        return any(turn.who == "ai" and turn.text.endswith(text) and not turn.was_cut for turn in self.history[since:])
 
     def _was_asked(self, key: str) -> bool:
-        texts = set(PHRASES[key].values())
-        return any(turn.who == "ai" and turn.text in texts and not turn.was_cut for turn in self.history)
+        texts = tuple(PHRASES[key].values())
+        return any(turn.who == "ai" and turn.text.endswith(texts) and not turn.was_cut for turn in self.history)
 
     def _answered_since(self, text: str) -> bool:
-        asked = max(at for at, turn in enumerate(self.history) if turn.who == "ai" and turn.text == text)
+        asked = max(at for at, turn in enumerate(self.history) if turn.who == "ai" and turn.text.endswith(text))
         return any(turn.who == "caller" and turn.intents for turn in self.history[asked:])
 
     def _called(self, kind: str, matter: str, since: int) -> bool:

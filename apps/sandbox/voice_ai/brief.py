@@ -15,7 +15,7 @@ _LABELS: Final[dict[str, tuple[str, ...]]] = {
         *("empresa", "compañía", "společnost", "firma"),
     ),
     "agent": (
-        *("agent", "agent name", "your name", "name", "assistant", "assistant name", "virtual agent"),
+        *("agent", "agent name", "your name", "you are", "name", "assistant", "assistant name", "virtual agent"),
         *("nombre", "tu nombre", "su nombre", "asistente", "jméno", "tvé jméno", "vaše jméno", "asistent"),
     ),
     "purpose": (
@@ -25,7 +25,7 @@ _LABELS: Final[dict[str, tuple[str, ...]]] = {
     ),
     "greeting": ("greeting", "opening", "opening line", "first message", "saludo", "pozdrav", "úvod"),
     "question": ("question", "closing question", "confirm question", "pregunta", "otázka"),
-    "voicemail": ("voicemail", "voicemail message", "mensaje de voz", "vzkaz"),
+    "voicemail": ("voicemail", "voicemail message", "mensaje de voz", "mensaje para el buzón", "vzkaz"),
 }
 _LINE: Final = re.compile(
     r"^[\s\-*#>•]*(?P<label>[^\W\d_][^:=\n]{1,48}?)\**\s*[:=]\**\s*(?P<value>\S.*?)\s*$", re.MULTILINE
@@ -35,7 +35,7 @@ _AGENT: Final = re.compile(r"\b(?:[Yy]ou are|[Yy]our name is|[Nn]amed|[Ee]res|[J
 _COMPANY: Final = re.compile(
     r"\b(?:on behalf of|calling from|calling for|call for|work(?:ing)? for|assistant (?:of|for|at)|agent (?:of|for|at)"
     r"|de parte de|en nombre de|za společnost|jménem)"
-    r"\s+(?:the company\s+)?([A-ZÁ-Ž0-9][\wÁ-ž&.'\-]*(?:\s+[A-ZÁ-Ž0-9&][\wÁ-ž&.'\-]*)*)"
+    r"\s+(?:the company\s+)?([A-ZÁ-Ž0-9](?:[\w&'\-]|\.(?=\w))*(?:\s+[A-ZÁ-Ž0-9&](?:[\w&'\-]|\.(?=\w))*)*)"
 )
 _LANGUAGE_NAMES: Final[dict[str, str]] = {
     **dict.fromkeys(("english", "inglés", "ingles", "anglicky", "angličtina", "en"), "en"),
@@ -143,7 +143,7 @@ def read_brief(instructions: str) -> Brief:
     return replace(
         brief,
         agent=brief.agent or (agent[1] if agent else ""),
-        company=brief.company or (company[1].rstrip(".") if company else ""),
+        company=brief.company or (company[1] if company else ""),
         purpose=_as_clause(brief.purpose),
     )
 

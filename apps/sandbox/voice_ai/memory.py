@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import orjson
@@ -71,7 +71,8 @@ class Record:
 def report(record: Record, items: list[Item], line_of: LineOf) -> dict[str, Any]:
     """What the control API tells of a session, open or closed."""
     outputs = {item.call_id: item.output for item in items if item.type == "function_call_output"}
-    return asdict(record) | {
+    told = {name.name: getattr(record, name.name) for name in fields(record)}
+    return told | {
         "is_live": record.closed_at is None,
         "turns": [
             {"who": turn.who, "text": turn.text, "intents": list(turn.intents)}

@@ -130,6 +130,11 @@ PHRASES: Final[dict[str, dict[str, str]]] = {
         "es": "Sí, aquí estoy.",
         "cs": "Ano, jsem tady.",
     },
+    "sorry_for_that": {
+        "en": "I am sorry, the line was disturbed for a moment.",
+        "es": "Perdone, la línea ha fallado un momento.",
+        "cs": "Omlouvám se, na chvilku vypadlo spojení.",
+    },
     "are_you_there": {
         "en": "Hello, are you there?",
         "es": "Hola, ¿sigue ahí?",

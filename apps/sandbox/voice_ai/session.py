@@ -322,8 +322,9 @@ class Session:
         if end_ms > item.audio_ms:
             raise Refused(f"Audio content of {item.audio_ms}ms is already shorter than {end_ms}ms", code=None)
         if end_ms < item.audio_ms:
-            item.is_truncated = True
-            item.said = words_within(item.said, 0.0, end_ms / item.audio_ms)
+            heard = words_within(item.said, 0.0, end_ms / item.audio_ms)
+            item.is_truncated = item.is_truncated or heard != item.said
+            item.said = heard
             item.audio = item.audio[: end_ms * BYTES_PER_MS]
             for part in item.content:
                 part.pop("transcript", None)  # what was not heard must not be in the context

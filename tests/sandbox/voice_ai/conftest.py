@@ -1,0 +1,53 @@
+import contextlib
+
+import pytest
+
+from apps.sandbox.speech import synthesise
+from apps.sandbox.voice_ai.server import VoiceAiServer, started
+
+from .client import KEY, Caller, client, clip, line
+
+SPEED = 40
+INTENTS = (
+    *("greeting", "interested", "confirm", "not_interested", "opt_out", "callback_tomorrow_1500", "wants_human"),
+    *("wrong_person", "busy_now", "are_you_robot", "goodbye", "voicemail_greeting", "screener", "ivr_menu"),
+    *("send_information", "question_price", "ask_repeat"),
+)
+
+
+@pytest.fixture(scope="session")
+def clips():
+    return [(line(intent, language), clip(intent, language)) for language in ("en", "es", "cs") for intent in INTENTS]
+
+
+@pytest.fixture
+async def port(clips):
+    server = VoiceAiServer(api_key=KEY, synthesise=synthesise, speed=SPEED)
+    server.learn(clips)
+    runner, bound = await started(server, host="127.0.0.1", port=0)
+    yield bound
+    await runner.cleanup()
+
+
+@pytest.fixture
+async def connect(port):
+    """Opens sessions on the SDK; session.created has been read."""
+    async with contextlib.AsyncExitStack() as stack:
+
+        async def opened(**options):
+            sdk = client(port)
+            stack.push_async_callback(sdk.close)
+            connection = await stack.enter_async_context(sdk.realtime.connect(model="gpt-realtime-2.1", **options))
+            caller = Caller(connection)
+            await caller.next_event()
+            return caller
+
+        yield opened
+
+
+@pytest.fixture
+async def caller(connect):
+    """A configured session."""
+    caller = await connect()
+    await caller.configure()
+    return caller
