@@ -7,11 +7,18 @@ was cut short is taken up where it stopped, and a complete one is skipped.
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import hashlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # an old Python knows it elsewhere, and only needs to read this far
+    from collections.abc import Iterator
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 VENV = os.path.join(ROOT, ".venv")
@@ -49,14 +56,19 @@ def main(words: list[str]) -> None:
         raise Problem(f"Unknown command {command!r}. Type `make help`.")
     if sys.version_info[:2] < OLDEST:
         find_newer_python(words)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)  # tidy up as after Ctrl-C
     os.chdir(ROOT)
     requirements, front_end = COMMANDS[command]
-    ensure_space(requirements)
-    ensure_venv()
-    ensure_packages(requirements)
-    if front_end:
-        ensure_front_end()
+    with one_installation_at_a_time():
+        ensure_space(requirements)
+        ensure_venv()
+        ensure_packages(requirements)
+        if front_end:
+            ensure_front_end()
     sys.stdout.flush()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
     os.execv(PYTHON, [PYTHON, "-m", "config.run", *words])  # noqa: S606 - we become the launcher
 
 
@@ -87,6 +99,45 @@ def ensure_space(requirements: str) -> None:
         )
 
 
+@contextlib.contextmanager
+def one_installation_at_a_time() -> Iterator[None]:
+    """Hold a lock on this very file, so that none is left behind.
+
+    The installers inherit it: one that outlives a killed run is waited for, instead of being met half-way.
+    """
+    handle = os.open(os.path.abspath(__file__), os.O_RDONLY)
+    os.set_inheritable(handle, True)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say("Waiting for another installation in this checkout to end.")
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def install(command: list[str], environment: dict[str, str] | None = None) -> tuple[int, str]:
+    """Run an installer to its end; exit code and output. If we are stopped, so is all it started."""
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=environment,
+        close_fds=False,  # the lock goes with it
+        start_new_session=True,
+    ) as process:
+        try:
+            output, _ = process.communicate()
+        except BaseException:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
+    return process.returncode, output
+
+
 # ── the virtual environment ───────────────────────────────────────────────────────────────────────────────
 
 
@@ -101,10 +152,9 @@ def ensure_venv() -> None:
         say("Removing a .venv that is broken, half made or moved here from elsewhere.")
         shutil.rmtree(VENV)
     say(f"Creating .venv with Python {version_of_caller()}.")
-    done = subprocess.run([sys.executable, "-m", "venv", VENV], capture_output=True, text=True)
-    if done.returncode != 0 or not venv_works():
+    code, text = install([sys.executable, "-m", "venv", VENV])
+    if code != 0 or not venv_works():
         shutil.rmtree(VENV, ignore_errors=True)
-        text = done.stdout + done.stderr
         if "ensurepip" in text or "No module named venv" in text:
             raise Problem(
                 "Python's venv module is not complete. On Debian or Ubuntu: apt-get install python3-venv "
@@ -144,9 +194,9 @@ def ensure_packages(name: str) -> None:
 def pip(*arguments: str) -> None:
     command = [PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input", *arguments]
     environment = dict(os.environ, PIP_NO_WARN_SCRIPT_LOCATION="1", PIP_ROOT_USER_ACTION="ignore")
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment)
-    if done.returncode != 0:
-        raise Problem(installation_problem(done.stdout, "Python packages", "pip"))
+    code, output = install(command, environment)
+    if code != 0:
+        raise Problem(installation_problem(output, "Python packages", "pip"))
 
 
 def digest_of_requirements(name: str) -> str:
@@ -177,15 +227,10 @@ def ensure_front_end() -> None:
         environment["PATH"] = os.path.dirname(PYTHON) + os.pathsep + environment.get("PATH", os.defpath)
         npm = os.path.join(os.path.dirname(PYTHON), "npm")
     say("Installing the front-end packages of package-lock.json.")
-    done = subprocess.run(
-        [npm, "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        env=environment,
-    )
-    if done.returncode != 0:
-        raise Problem(installation_problem(done.stdout, "front-end packages", "npm"))
+    shutil.rmtree(os.path.join(ROOT, "node_modules"), ignore_errors=True)  # npm trips over a half-made one
+    code, output = install([npm, "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"], environment)
+    if code != 0:
+        raise Problem(installation_problem(output, "front-end packages", "npm"))
     write_stamp("npm.stamp", digest)
 
 

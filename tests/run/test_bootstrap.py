@@ -2,11 +2,14 @@
 
 import os
 import shutil
+import signal
 import stat
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from config.run import bootstrap
@@ -157,3 +160,33 @@ def test_an_unknown_command_is_told():
     )
     assert done.returncode == 1
     assert done.stderr == "error: Unknown command 'fly'. Type `make help`.\n"
+
+
+def test_a_stopped_installation_takes_its_children_along(checkout, tmp_path):
+    """As npm from PyPI, which is a script around the real one."""
+    _script(tmp_path / "installer", f"sleep 60 & echo $! > {tmp_path}/child; wait")
+    code = "import sys; from config.run import bootstrap; bootstrap.install([sys.argv[1]])"
+    with subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "installer")], cwd=ROOT) as stopped:
+        deadline = time.monotonic() + 10
+        while not (tmp_path / "child").exists() or not (tmp_path / "child").read_text():
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        child = psutil.Process(int((tmp_path / "child").read_text()))
+        stopped.send_signal(signal.SIGINT)
+    psutil.wait_procs([child], timeout=5)
+    assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
+
+
+def test_two_installations_take_turns(tmp_path):
+    code = (
+        "import sys, time; from config.run import bootstrap\n"
+        "with bootstrap.one_installation_at_a_time():\n"
+        "    print('in', flush=True); time.sleep(0.3); print('out', flush=True)"
+    )
+    log = tmp_path / "log"
+    with log.open("wb") as output:
+        both = [subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=output) for _ in range(2)]
+        for process in both:
+            assert process.wait(20) == 0
+    turns = [line for line in log.read_text(encoding="utf-8").splitlines() if not line.startswith("==>")]
+    assert turns == ["in", "out", "in", "out"]
