@@ -1,12 +1,17 @@
 """How a list of calls is narrowed, on the page, in its CSV and in the API alike."""
 
 import django_filters
+from django import forms
 from django.db.models import Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.models import Language
 from apps.calls.models import Call, Direction, Disposition
 from apps.calls.states import Outcome
+
+
+def _date_input() -> forms.DateInput:
+    return forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
 
 
 class CallFilter(django_filters.FilterSet):
@@ -22,9 +27,21 @@ class CallFilter(django_filters.FilterSet):
         choices=Direction.choices, label=_("Direction"), empty_label=_("both directions")
     )
     language = django_filters.ChoiceFilter(choices=Language.choices, label=_("Language"), empty_label=_("any language"))
-    is_live = django_filters.BooleanFilter(method="only_live", label=_("In progress"))
-    campaign = django_filters.NumberFilter(field_name="brief__campaign_id", label=_("Campaign"))
-    created = django_filters.DateFromToRangeFilter(field_name="created_at", label=_("Date"))
+    is_live = django_filters.ChoiceFilter(
+        method="only_live",
+        choices=[("true", _("in progress")), ("false", _("ended"))],
+        label=_("State"),
+        empty_label=_("any state"),
+    )
+    since = django_filters.DateFilter(
+        field_name="created_at", lookup_expr="date__gte", label=_("From"), widget=_date_input()
+    )
+    until = django_filters.DateFilter(
+        field_name="created_at", lookup_expr="date__lte", label=_("To"), widget=_date_input()
+    )
+    campaign = django_filters.NumberFilter(
+        field_name="brief__campaign_id", label=_("Campaign no."), widget=forms.HiddenInput()
+    )
 
     class Meta:
         model = Call
@@ -40,5 +57,5 @@ class CallFilter(django_filters.FilterSet):
             calls = calls.filter(found)
         return calls
 
-    def only_live(self, calls: QuerySet[Call], name: str, value: bool) -> QuerySet[Call]:
-        return calls.filter(ended_at__isnull=value)
+    def only_live(self, calls: QuerySet[Call], name: str, value: str) -> QuerySet[Call]:
+        return calls.filter(ended_at__isnull=value == "true")

@@ -29,7 +29,12 @@ class ContactFilter(django_filters.FilterSet):
     )
     language = django_filters.ChoiceFilter(choices=Language.choices, label=_("Language"), empty_label=_("any language"))
     country = django_filters.CharFilter(lookup_expr="iexact", label=_("Country (ISO code)"))
-    is_dnc = django_filters.BooleanFilter(method="on_dnc", label=_("On the do-not-call list"))
+    is_dnc = django_filters.ChoiceFilter(
+        method="on_dnc",
+        choices=[("true", _("on the do-not-call list")), ("false", _("not on the do-not-call list"))],
+        label=_("Do-not-call"),
+        empty_label=_("all"),
+    )
 
     class Meta:
         model = Contact
@@ -38,9 +43,9 @@ class ContactFilter(django_filters.FilterSet):
     def search(self, contacts: QuerySet[Contact], name: str, value: str) -> QuerySet[Contact]:
         return contacts.filter(_matching(value, phone_field="phone", name_fields=("first_name", "last_name", "email")))
 
-    def on_dnc(self, contacts: QuerySet[Contact], name: str, value: bool) -> QuerySet[Contact]:
+    def on_dnc(self, contacts: QuerySet[Contact], name: str, value: str) -> QuerySet[Contact]:
         listed = Exists(DncEntry.objects.filter(phone=OuterRef("phone"), channel=Channel.VOICE))
-        return contacts.filter(listed) if value else contacts.filter(~listed)
+        return contacts.filter(listed) if value == "true" else contacts.filter(~listed)
 
 
 class DncFilter(django_filters.FilterSet):

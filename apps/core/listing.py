@@ -45,7 +45,7 @@ class Listing(Generic[M]):
             return []
         found = []
         for name, value in self.filter.form.cleaned_data.items():
-            if value in (None, "") or (isinstance(value, slice) and value.start is None and value.stop is None):
+            if value in (None, ""):
                 continue
             field = self.filter.form.fields[name]
             found.append(
@@ -62,23 +62,14 @@ class Listing(Generic[M]):
 
     def _url_without(self, name: str) -> str:
         query = self.request.GET.copy()
-        for key in [key for key in query if key == name or key.startswith(f"{name}_")] + ["page"]:
+        for key in (name, "page"):
             query.pop(key, None)
         return f"?{query.urlencode()}"
 
 
 def _words_of(field: Any, value: Any) -> str:
-    if isinstance(value, slice):
-        return (
-            f"{value.start:%Y-%m-%d} … "
-            if value.stop is None
-            else f"… {value.stop:%Y-%m-%d}"
-            if (value.start is None)
-            else f"{value.start:%Y-%m-%d} … {value.stop:%Y-%m-%d}"
-        )
-    if isinstance(value, bool):
-        return str(dict(field.widget.choices)["true" if value else "false"])
-    choices = dict(getattr(field, "choices", ())) if not isinstance(value, Model) else {}
+    """What a person reads for a filter's value: the name of the choice, the model's name, or the value itself."""
+    choices = {} if isinstance(value, Model) else dict(getattr(field, "choices", ()))
     return str(choices.get(value, value))
 
 
