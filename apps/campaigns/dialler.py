@@ -18,7 +18,7 @@ from apps.calls.states import LegState
 from apps.campaigns import pacing, reasons, windows
 from apps.campaigns.models import Campaign, CampaignContact, DialAttempt
 from apps.campaigns.states import AttemptState, CampaignState, ContactState
-from apps.contacts.consent import NotCallable, legal_hours, zones_for
+from apps.contacts.consent import NotCallable, Verdict, check_many, legal_hours, zones_for
 from apps.contacts.hours import OpeningHours
 from apps.contacts.models import Channel
 from apps.core.db import claim
@@ -32,6 +32,7 @@ _MOST_LOOKED_AT = 1000
 _SMALLEST_BATCH = 20
 # A leg waits for its turn in either of these; only then is the carrier asked.
 _NOT_YET_ASKED = [LegState.CREATED, LegState.REQUESTED]
+_OVER = {ContactState.DONE, ContactState.BLOCKED}
 _SAME_NUMBER_AGAIN = timedelta(seconds=20)
 # Where the law or the windows open within no sensible time, look again after this long.
 _LOOK_AGAIN = timedelta(days=1)
@@ -155,33 +156,42 @@ def _claim(campaign: Campaign, n: int, now: datetime) -> list[CampaignContact]:
 
 def _work_through(setting: _Setting, people: Sequence[CampaignContact], wanted: int, cycle: Cycle) -> None:
     """Put off or block whom we may not call now, place calls to at most ``wanted`` of the others, write both down."""
-    put_off: list[CampaignContact] = []
+    left_out: list[CampaignContact] = []
     callable_now: list[CampaignContact] = []
     free = _lock_phones([person.contact.phone for person in people])
+    verdicts = check_many([person.contact for person in people], channel=Channel.VOICE, at=setting.now, is_ai=True)
     for person in people:
+        verdict = verdicts[person.contact_id]
         if person.contact.phone not in free:
-            put_off.append(_put_off(person, reasons.ALREADY_IN_CALL, setting.now + _SAME_NUMBER_AGAIN))
-            continue
-        free.discard(person.contact.phone)
-        zones = zones_for(person.contact)
-        if not windows.is_within(setting.window, zones, setting.now):
-            legal = legal_hours(person.contact, channel=Channel.VOICE) or []
-            opens = windows.next_moment(setting.window, legal, zones, setting.now)
-            put_off.append(_put_off(person, reasons.OUTSIDE_WINDOW, opens or setting.now + _LOOK_AGAIN))
-        elif len(callable_now) < wanted:
+            left_out.append(_put_off(person, reasons.ALREADY_IN_CALL, setting.now + _SAME_NUMBER_AGAIN))
+        elif not verdict.allowed:
+            left_out.append(_refused(person, verdict, setting.now))
+        elif (opens := _window_opens(setting, person)) is not None:
+            left_out.append(_put_off(person, reasons.OUTSIDE_WINDOW, opens))
+        else:
             callable_now.append(person)
+        free.discard(person.contact.phone)
     placed: list[tuple[CampaignContact, Call]] = []
-    for person, result in zip(callable_now, _place(setting, callable_now), strict=True):
+    chosen = callable_now[:wanted]
+    for person, result in zip(chosen, _place(setting, chosen), strict=True):
         if isinstance(result, Call):
             placed.append((person, result))
-        elif (allowed_at := result.verdict.next_allowed_at) is not None:
-            put_off.append(_put_off(person, result.code, allowed_at))
         else:
-            put_off.append(_block(person, result.code, setting.now))
-            cycle.n_blocked += 1
-    cycle.n_put_off += len(put_off)
+            left_out.append(_refused(person, result.verdict, setting.now))
+    n_blocked = sum(person.state in _OVER for person in left_out)
+    cycle.n_blocked += n_blocked
+    cycle.n_put_off += len(left_out) - n_blocked
     cycle.n_placed += len(placed)
-    _write(setting, put_off, placed)
+    _write(setting, left_out, placed)
+
+
+def _window_opens(setting: _Setting, person: CampaignContact) -> datetime | None:
+    """When the campaign's window, and the law with it, open for this person; None if they are open."""
+    zones = zones_for(person.contact)
+    if windows.is_within(setting.window, zones, setting.now):
+        return None
+    legal = legal_hours(person.contact, channel=Channel.VOICE) or []
+    return windows.next_moment(setting.window, legal, zones, setting.now) or setting.now + _LOOK_AGAIN
 
 
 def _lock_phones(phones: Sequence[str]) -> set[str]:
@@ -224,19 +234,23 @@ def _put_off(person: CampaignContact, reason: str, until: datetime) -> CampaignC
     return person
 
 
-def _block(person: CampaignContact, reason: str, now: datetime) -> CampaignContact:
-    """Never to be called as things stand. Somebody we have talked to before keeps the outcome and is done."""
+def _refused(person: CampaignContact, verdict: Verdict, now: datetime) -> CampaignContact:
+    """Later, if only the hour is wrong; else blocked. Whom we have talked to before keeps the outcome and is done."""
+    if verdict.next_allowed_at is not None:
+        return _put_off(person, verdict.reason, verdict.next_allowed_at)
+    if verdict.reason == reasons.OUTSIDE_HOURS:
+        return _put_off(person, verdict.reason, now + _LOOK_AGAIN)
     person.state = ContactState.DONE if person.outcome else ContactState.BLOCKED
-    person.reason = reason
+    person.reason = verdict.reason
     person.settled_at = now
     return person
 
 
 def _write(
-    setting: _Setting, put_off: Sequence[CampaignContact], placed: Sequence[tuple[CampaignContact, Call]]
+    setting: _Setting, left_out: Sequence[CampaignContact], placed: Sequence[tuple[CampaignContact, Call]]
 ) -> None:
-    if put_off:
-        CampaignContact.objects.bulk_update(put_off, ["state", "reason", "next_attempt_at", "settled_at"])
+    if left_out:
+        CampaignContact.objects.bulk_update(left_out, ["state", "reason", "next_attempt_at", "settled_at"])
     if not placed:
         return
     ids = [person.pk for person, _ in placed]

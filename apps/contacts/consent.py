@@ -161,6 +161,6 @@ def _no(reason: str, pack: RulePack | None, next_allowed_at: datetime | None = N
 def _is_zone(name: str) -> bool:
     try:
         ZoneInfo(name)
-    except (ValueError, OSError):  # not a name, not in the database, or a directory of it
+    except (KeyError, ValueError, OSError):  # not in the database, not a name, or a directory of it
         return False
     return True

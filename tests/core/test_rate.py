@@ -3,6 +3,7 @@ import sys
 import threading
 import time
 import uuid
+from itertools import pairwise
 
 import pytest
 
@@ -41,7 +42,7 @@ def test_threads_together_keep_the_pace_and_never_exceed_it(per_second, n_thread
 
 def test_a_fraction_of_a_start_per_second_is_kept():
     starts = _starts(uuid.uuid4().hex, per_second=2.5, n_threads=3, for_s=2)
-    gaps = [b - a for a, b in zip(starts, starts[1:], strict=False)]
+    gaps = [b - a for a, b in pairwise(starts)]
     assert min(gaps) >= 0.4 - 0.01
 
 
@@ -52,7 +53,8 @@ def test_processes_share_one_pace():
         "from apps.core.rate import wait_turn\n"
         "until = time.time() + 2.5\n"
         "while time.time() < until:\n"
-        f"    if wait_turn({key!r}, per_second={per_second}, max_wait_s=5): sys.stderr.write(f'START {{time.time()}}\\n')\n"
+        f"    if wait_turn({key!r}, per_second={per_second}, max_wait_s=5):\n"
+        "        sys.stderr.write(f'START {time.time()}\\n')\n"
     )
     processes = [
         subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)

@@ -5,7 +5,8 @@ from itertools import count
 
 from django.utils import timezone
 
-from apps.calls.models import Call, Direction, Leg, Number, VirtualAgent
+from apps.calls.events import EventKind
+from apps.calls.models import Call, CallEvent, Direction, Leg, Number, VirtualAgent
 from apps.calls.states import LegState
 from apps.campaigns.models import Campaign, CampaignContact, DialAttempt, RetryRule
 from apps.campaigns.states import CampaignState, ContactState
@@ -20,7 +21,12 @@ def make_number(e164: str = "", **fields) -> Number:
 
 
 def make_virtual_agent(name: str = "", **fields) -> VirtualAgent:
-    defaults = {"speaks_as": "Ada", "company": "Acme", "greeting": "Hello, an AI is speaking.", "instructions": "Be brief."}
+    defaults = {
+        "speaks_as": "Ada",
+        "company": "Acme",
+        "greeting": "Hello, an AI is speaking.",
+        "instructions": "Be brief.",
+    }
     return VirtualAgent.objects.create(name=name or f"Agent {next(_numbers)}", **{**defaults, **fields})
 
 
@@ -79,3 +85,15 @@ def make_attempt(person: CampaignContact, *, claimed_at: datetime | None = None,
     return DialAttempt.objects.create(
         campaign_contact=person, campaign=person.campaign, n=n, call=call, claimed_at=claimed_at
     )
+
+
+def end_call(call: Call, outcome: str, *, at: datetime | None = None, end_reason: str = "caller_hung_up") -> None:
+    """The call as its carrier's last word leaves it; nobody is told."""
+    at = at or timezone.now()
+    call.legs.update(state=LegState.ENDED, outcome=outcome, ended_at=at)
+    Call.objects.filter(pk=call.pk).update(outcome=outcome, ended_at=at, end_reason=end_reason)
+
+
+def say_callback(call: Call, at: datetime) -> CallEvent:
+    """What the story of a call holds after a callback was agreed in it."""
+    return CallEvent.objects.create(call=call, kind=EventKind.CALLBACK_REQUESTED, data={"at": at.isoformat()})

@@ -13,7 +13,9 @@ def make_list(name: str = "") -> ContactList:
     return ContactList.objects.create(name=name or f"List {next(_numbers)}")
 
 
-def make_contact(contact_list: ContactList | None = None, *, phone: str = "", consent: str = "written", **fields) -> Contact:
+def make_contact(
+    contact_list: ContactList | None = None, *, phone: str = "", consent: str = "written", **fields
+) -> Contact:
     """A person in New York with a written consent. consent: "written", "any" or "none"."""
     n = next(_numbers)
     contact = Contact.objects.create(

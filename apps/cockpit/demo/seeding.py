@@ -203,7 +203,7 @@ def _contacts(n_round: int, now: datetime) -> ContactList:
         _contact(contact_list, n_round, 60, "cs", "Hana", "Mikulová", extra=1),
         _contact(contact_list, n_round, 1, "en", "Martin", "Ashworth", extra=1),
     ]
-    Contact.objects.bulk_create([*contacts, *extras])
+    Contact.objects.bulk_create([*extras, *contacts])  # first in line, so that the reasons show from the start
     without, not_written, barred = extras[:2], extras[2], extras[3]
     agreed = [contact for contact in [*contacts, *extras] if contact not in without]
     Consent.objects.bulk_create(
