@@ -6,6 +6,7 @@ the (clip, position) it comes from. Pure: no clock, no I/O.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -36,9 +37,13 @@ class Line:
 @dataclass(frozen=True, slots=True)
 class Clip:
     line: Line
-    first: int
-    """First frame with sound; `last` is the last one."""
-    last: int
+    spoken: list[int]
+    """The frames with sound, in order: words take their time from these, not from the pauses between them."""
+
+    def words(self, first: int, last: int) -> str:
+        """What is said between two frames, both included."""
+        start = bisect_left(self.spoken, first) / len(self.spoken)
+        return words_within(self.line.text, start, bisect_right(self.spoken, last) / len(self.spoken))
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +88,7 @@ class ClipIndex:
         if not spoken:
             return
         number = len(self.clips)
-        self.clips.append(Clip(line, spoken[0], spoken[-1]))
+        self.clips.append(Clip(line, spoken))
         for n in spoken:
             self._places[audio[n * FRAME_BYTES : (n + 1) * FRAME_BYTES]].append((number, n))
 
@@ -105,7 +110,7 @@ class ClipIndex:
         if not stretches:
             silent = bool(tone_ms) or not unknown
             return Utterance("" if silent else UNCLEAR, (), not silent, tone_ms)
-        words = [self._words(stretch) for stretch in stretches]
+        words = [self.clips[stretch.clip].words(stretch.first, stretch.last) for stretch in stretches]
         if has_unknown:
             words.append(UNCLEAR)
         lines = tuple(self.clips[stretch.clip].line for stretch in stretches)
@@ -147,14 +152,6 @@ class ClipIndex:
             if popularity[clip] >= _FEWEST_VOTES:
                 stretches.append(_Stretch(clip, pos, pos, 1))
         return [stretch for stretch in _joined(stretches) if stretch.votes >= _FEWEST_VOTES], explained
-
-    def _words(self, stretch: _Stretch) -> str:
-        clip = self.clips[stretch.clip]
-        return words_within(
-            clip.line.text,
-            (stretch.first - clip.first) / (clip.last - clip.first + 1),
-            (stretch.last + 1 - clip.first) / (clip.last - clip.first + 1),
-        )
 
 
 def _joined(stretches: list[_Stretch]) -> list[_Stretch]:

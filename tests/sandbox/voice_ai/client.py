@@ -97,7 +97,7 @@ class Caller:
 
     async def next_event(self) -> dict[str, Any]:
         async with asyncio.timeout(5):
-            event = json.loads(await self.wire.recv_bytes())
+            event: dict[str, Any] = json.loads(await self.wire.recv_bytes())
         if event["type"] not in UNDOCUMENTED:
             parsed = _CLASSES[event["type"]].validate_python(event)
             assert parsed.type == event["type"]
@@ -112,7 +112,8 @@ class Caller:
 
     async def configure(self, **changes: Any) -> dict[str, Any]:
         await self.wire.session.update(session={**SESSION, **changes})
-        return (await self.until("session.updated"))["session"]
+        session: dict[str, Any] = (await self.until("session.updated"))["session"]
+        return session
 
     async def play(self, audio: bytes, step: int = 1600) -> None:
         for at in range(0, len(audio), step):

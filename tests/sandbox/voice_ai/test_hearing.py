@@ -132,3 +132,13 @@ def test_manual_mode_keeps_all_until_it_is_taken():
     assert feed(buffer, voice(200) + silence(5000)) == []
     assert len(buffer.take()) == 5200 * 8
     assert buffer.held_ms == 0
+
+
+def test_pause_in_a_clip_takes_no_words_with_it():
+    one = line("interested", number=2)
+    assert one.text == "Sure, I have a few minutes. What do you offer?"
+    index = ClipIndex([(one, clip("interested", number=2))])
+    heard = [found for found in feed(AudioBuffer(), clip("interested", number=2) + silence(600))]
+    turns = [index.recognise(found.audio).text for found in heard if isinstance(found, SpeechStopped)]
+    assert " ".join(turns) == one.text
+    assert turns[0] in ("Sure, I have a few minutes.", one.text)
