@@ -33,7 +33,9 @@ def test_every_enqueued_task_exists():
 
 def test_every_scheduled_task_exists():
     current_app.loader.import_default_modules()
-    missing = [entry["task"] for entry in settings.CELERY_BEAT_SCHEDULE.values() if entry["task"] not in current_app.tasks]
+    missing = [
+        entry["task"] for entry in settings.CELERY_BEAT_SCHEDULE.values() if entry["task"] not in current_app.tasks
+    ]
     assert not missing
 
 
@@ -77,6 +79,7 @@ def test_migrations_use_no_code_of_the_apps():
     offenders = [
         str(path)
         for path in SOURCES
-        if path.parent.name == "migrations" and re.search(r"^from apps\.", path.read_text(encoding="utf-8"), re.MULTILINE)
+        if path.parent.name == "migrations"
+        and re.search(r"^from apps\.", path.read_text(encoding="utf-8"), re.MULTILINE)
     ]
     assert offenders == []
