@@ -1,9 +1,9 @@
 """The versioned REST API and its documentation."""
 
 from django.urls import include, path
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from apps.accounts.api.views import JwksView
+from apps.core.api_docs import DocsView, SchemaView
 
 v1 = [
     path("", include("apps.accounts.api.urls")),
@@ -14,7 +14,7 @@ v1 = [
 
 urlpatterns = [
     path("v1/", include((v1, "v1"))),
-    path("schema/", SpectacularAPIView.as_view(), name="api-schema"),
-    path("docs/", SpectacularSwaggerView.as_view(url_name="api-schema"), name="api-docs"),
+    path("schema/", SchemaView.as_view(), name="api-schema"),
+    path("docs/", DocsView.as_view(url_name="api-schema"), name="api-docs"),
     path("jwks.json", JwksView.as_view(), name="jwks"),
 ]

@@ -270,6 +270,15 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "SWAGGER_UI_SETTINGS": {"deepLinking": True, "persistAuthorization": False, "displayRequestDuration": True},
+    "ENUM_NAME_OVERRIDES": {
+        "Channel": "apps.contacts.models.Channel",
+        "ImportState": "apps.contacts.models.ImportState",
+        "CampaignState": "apps.campaigns.states.CampaignState",
+        "ContactState": "apps.campaigns.states.ContactState",
+        "LegState": "apps.calls.states.LegState",
+        "Outcome": "apps.calls.states.Outcome",
+        "Language": "apps.accounts.models.Language",
+    },
     "PREPROCESSING_HOOKS": ["apps.core.schema.only_the_api"],
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",

@@ -1,3 +1,10 @@
-from django.urls import URLPattern
+from rest_framework.routers import SimpleRouter
 
-urlpatterns: list[URLPattern] = []
+from apps.calls.api import views
+
+router = SimpleRouter()
+router.register("numbers", views.NumberViewSet, basename="number")
+router.register("virtual-agents", views.VirtualAgentViewSet, basename="virtual-agent")
+router.register("dispositions", views.DispositionViewSet, basename="disposition")
+router.register("calls", views.CallViewSet, basename="call")
+urlpatterns = router.urls

@@ -1,3 +1,10 @@
-from django.urls import URLPattern
+from rest_framework.routers import SimpleRouter
 
-urlpatterns: list[URLPattern] = []
+from apps.contacts.api import views
+
+router = SimpleRouter()
+router.register("contact-lists", views.ContactListViewSet, basename="contact-list")
+router.register("contacts", views.ContactViewSet, basename="contact")
+router.register("dnc", views.DncViewSet, basename="dnc")
+router.register("consents", views.ConsentViewSet, basename="consent")
+urlpatterns = router.urls

@@ -1,0 +1,173 @@
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from apps.accounts.models import Language
+from apps.calls.models import Call, CallEvent, CostItem, Disposition, Leg, Number, Turn, VirtualAgent
+from apps.calls.models.virtual_agent import all_tools
+from apps.contacts.api.fields import PhoneField, PrivateDataField
+
+_LANGUAGES = [code for code, _name in Language.choices]
+
+
+class NumberSerializer(serializers.ModelSerializer[Number]):
+    class Meta:
+        model = Number
+        fields = ["id", "e164", "carrier", "label", "is_active"]
+
+
+class VirtualAgentSerializer(serializers.ModelSerializer[VirtualAgent]):
+    """Greeting and instructions exist once per language; English is what the others fall back to."""
+
+    tools = serializers.MultipleChoiceField(choices=[(name, name) for name in all_tools()], required=False)
+
+    class Meta:
+        model = VirtualAgent
+        fields = [
+            "id",
+            "name",
+            "speaks_as",
+            "company",
+            *(f"greeting_{code}" for code in _LANGUAGES),
+            *(f"instructions_{code}" for code in _LANGUAGES),
+            "provider",
+            "model",
+            "voice",
+            "language",
+            "tools",
+            "is_active",
+        ]
+        extra_kwargs = {
+            "greeting_en": {"required": True, "allow_blank": False, "allow_null": False},
+            "instructions_en": {"required": True, "allow_blank": False, "allow_null": False},
+        }
+
+    def validate_tools(self, value: Any) -> list[str]:
+        return [name for name in all_tools() if name in value]
+
+
+class DispositionSerializer(serializers.ModelSerializer[Disposition]):
+    name = serializers.CharField(read_only=True, help_text="In the language of the request.")
+
+    class Meta:
+        model = Disposition
+        fields = [
+            "id",
+            "code",
+            "name",
+            *(f"name_{code}" for code in _LANGUAGES),
+            *(f"description_{code}" for code in _LANGUAGES),
+            "is_success",
+            "is_active",
+            "position",
+        ]
+        extra_kwargs = {"name_en": {"required": True, "allow_blank": False, "allow_null": False}}
+
+
+class LegSerializer(serializers.ModelSerializer[Leg]):
+    from_number = PhoneField(read_only=True)
+    to_number = PhoneField(read_only=True)
+
+    class Meta:
+        model = Leg
+        fields = [
+            "id",
+            "party",
+            "carrier",
+            "carrier_call_id",
+            "from_number",
+            "to_number",
+            "state",
+            "outcome",
+            "answered_by",
+            "sip_code",
+            "carrier_error",
+            "requested_at",
+            "ringing_at",
+            "answered_at",
+            "ended_at",
+        ]
+        read_only_fields = fields
+
+
+class CallSerializer(serializers.ModelSerializer[Call]):
+    phone = PhoneField(source="remote_phone", read_only=True)
+    number = serializers.CharField(source="number.e164", read_only=True, help_text="Ours.")
+    contact_name = serializers.CharField(source="contact.name", read_only=True, default="")
+    virtual_agent = serializers.CharField(source="virtual_agent.name", read_only=True, default="")
+    campaign_id = serializers.SerializerMethodField()
+    campaign_name = serializers.SerializerMethodField()
+    disposition = serializers.SlugRelatedField[Disposition](slug_field="code", read_only=True)
+    talk_s = serializers.FloatField(read_only=True, help_text="Seconds from answer to end, or to now.")
+    cost = serializers.DecimalField(
+        source="total_cost", max_digits=12, decimal_places=6, read_only=True, help_text="USD so far."
+    )
+    legs = LegSerializer(many=True, read_only=True)
+
+    class Meta:
+        model = Call
+        fields = [
+            "id",
+            "correlation_id",
+            "direction",
+            "phone",
+            "number",
+            "contact",
+            "contact_name",
+            "virtual_agent",
+            "campaign_id",
+            "campaign_name",
+            "language",
+            "outcome",
+            "end_reason",
+            "disposition",
+            "disposition_note",
+            "rule_version",
+            "talk_s",
+            "cost",
+            "created_at",
+            "answered_at",
+            "ended_at",
+            "legs",
+        ]
+        read_only_fields = fields
+
+    @extend_schema_field(serializers.IntegerField(allow_null=True))
+    def get_campaign_id(self, call: Call) -> Any:
+        return call.brief.get("campaign_id")
+
+    def get_campaign_name(self, call: Call) -> str:
+        return str(call.brief.get("campaign_name") or "")
+
+
+class TurnSerializer(serializers.ModelSerializer[Turn]):
+    class Meta:
+        model = Turn
+        fields = ["id", "speaker", "text", "language", "started_ms", "ended_ms", "was_interrupted", "at"]
+        read_only_fields = fields
+
+
+class EventSerializer(serializers.ModelSerializer[CallEvent]):
+    data = PrivateDataField(read_only=True)  # type: ignore[assignment]  # the model calls it so
+
+    class Meta:
+        model = CallEvent
+        fields = ["id", "kind", "leg", "data", "at"]
+        read_only_fields = fields
+
+
+class CostSerializer(serializers.ModelSerializer[CostItem]):
+    class Meta:
+        model = CostItem
+        fields = ["part", "service", "model", "quantity", "amount"]
+        read_only_fields = fields
+
+
+class CorrectionSerializer(serializers.Serializer[dict[str, str]]):
+    disposition = serializers.SlugField(max_length=40, help_text="The code of one in use.")
+    note = serializers.CharField(required=False, allow_blank=True, default="", max_length=2000)
+
+
+class EndSerializer(serializers.Serializer[dict[str, bool]]):
+    is_ending = serializers.BooleanField(help_text="False: the call was over, or being ended, already.")
