@@ -1,6 +1,6 @@
 """News from the line: leg and call move forward, once, whatever is repeated, late or out of order."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 from django.db import transaction
@@ -36,6 +36,7 @@ _OUTCOMES = {
     LineStatus.FAILED: Outcome.FAILED,
     LineStatus.CANCELED: Outcome.CANCELED,
 }
+_STAMP_PRECISION = timedelta(seconds=2)
 _TALKED = [Outcome.ANSWERED, Outcome.VOICEMAIL]
 
 
@@ -44,6 +45,13 @@ def outcome_of(status: LineStatus, verdict: Verdict) -> Outcome:
     if status is not LineStatus.COMPLETED:
         return _OUTCOMES[status]
     return Outcome.VOICEMAIL if verdict in {Verdict.MACHINE, Verdict.FAX} else Outcome.ANSWERED
+
+
+def when(at: datetime | None, *, now: datetime) -> datetime:
+    """The time of an event: the carrier's, unless it is cut to a whole second that our own clock knows better."""
+    if at is None or at > now or (at.microsecond == 0 and now - at < _STAMP_PRECISION):
+        return now
+    return at
 
 
 @transaction.atomic
@@ -62,15 +70,15 @@ def leg_progressed(leg_id: int, news: LineNews) -> bool:
             moved = settle_leg(
                 leg,
                 outcome_of(news.status, _verdict_of(leg)),
-                at=news.at or now,
+                at=when(news.at, now=now),
                 key=news.key,
                 sip_code=news.sip_code,
                 duration_s=news.duration_s if news.status is LineStatus.COMPLETED else None,
             )
         else:
-            moved = _move(call, leg, news, at=news.at or now, now=now)
+            moved = _move(call, leg, news, at=when(news.at, now=now), now=now)
         if not moved:
-            _take_late(call, leg, news)
+            _take_late(call, leg, news, at=when(news.at, now=now))
         return moved
 
 
@@ -127,7 +135,7 @@ def stream_changed(leg_id: int, news: StreamNews) -> bool:
         if not _is_ours(leg, news.carrier_call_id) or is_told(news.key):
             return False
         kind = EventKind(f"stream_{news.event}")
-        tell(call.pk, kind, news.at or now, leg_id=leg.pk, key=news.key, error=news.error)
+        tell(call.pk, kind, when(news.at, now=now), leg_id=leg.pk, key=news.key, error=news.error)
         if news.error:
             log.warning("stream_failed", leg_id=leg.pk, error=news.error)
         return True
@@ -157,20 +165,19 @@ def _move(call: Call, leg: Leg, news: LineNews, *, at: datetime, now: datetime) 
     return True
 
 
-def _take_late(call: Call, leg: Leg, news: LineNews) -> None:
+def _take_late(call: Call, leg: Leg, news: LineNews, *, at: datetime) -> None:
     """News of something that is past: keep the facts it bears, and the line it takes to know its repeat."""
     leg.refresh_from_db()
     has_talked = leg.outcome in ["", *_TALKED]
     if news.status is LineStatus.RINGING and news.at is not None:
-        Leg.objects.filter(pk=leg.pk).update(ringing_at=Coalesce("ringing_at", news.at))
+        Leg.objects.filter(pk=leg.pk).update(ringing_at=Coalesce("ringing_at", at))
     if news.status is LineStatus.ANSWERED and news.at is not None and has_talked:
         # The carrier's own clock is better than the arrival of its request for a document, or than counting back.
-        Leg.objects.filter(pk=leg.pk).update(answered_at=news.at)
+        Leg.objects.filter(pk=leg.pk).update(answered_at=at)
         if leg.party == Party.CUSTOMER:
-            Call.objects.filter(pk=call.pk).update(answered_at=news.at)
+            Call.objects.filter(pk=call.pk).update(answered_at=at)
     if news.key:
         kind = EventKind.ENDED if news.status.is_final else _KINDS[_STATES[news.status]]
-        at = news.at or timezone.now()
         tell(call.pk, kind, at, leg_id=leg.pk, key=news.key, is_late=True, status=str(news.status))
     if not news.status.is_final and leg.state == LegState.ENDED:
         _hang_up_if_unwanted(call, leg)
