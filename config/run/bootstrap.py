@@ -26,19 +26,20 @@ PYTHON = os.path.join(VENV, "bin", "python")
 OLDEST = (3, 11)
 NEWEST = (3, 14)
 NEEDED_MB = 2500  # packages, front end, database; measured 1.9 GB with the tools of `make test`
-# What each command needs on top of the virtual environment: a file of requirements/, and the front-end packages.
+# What each command needs on top of the virtual environment: a file of requirements/, and which front-end packages.
+PAGES, ALL = "pages", "all"  # what pages load; also what builds and tests them
 COMMANDS = {
-    "run": ("local", True),
-    "setup": ("dev", True),
-    "test": ("dev", True),
-    "bench": ("dev", True),
-    "lint": ("dev", True),
-    "fmt": ("dev", False),
-    "lock": ("dev", False),
-    "messages": ("local", False),
-    "manage": ("local", False),
-    "services": ("local", False),
-    "env": ("local", False),
+    "run": ("local", PAGES),
+    "setup": ("dev", ALL),
+    "test": ("dev", ALL),
+    "bench": ("dev", PAGES),
+    "lint": ("dev", None),
+    "fmt": ("dev", None),
+    "lock": ("dev", None),
+    "messages": ("local", None),
+    "manage": ("local", None),
+    "services": ("local", None),
+    "env": ("local", None),
 }
 
 
@@ -64,8 +65,8 @@ def main(words: list[str]) -> None:
         ensure_space(requirements)
         ensure_venv()
         ensure_packages(requirements)
-        if front_end:
-            ensure_front_end()
+        if front_end is not None:
+            ensure_front_end(front_end)
     sys.stdout.flush()
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
@@ -214,10 +215,12 @@ def digest_of_requirements(name: str) -> str:
 # ── front-end packages ────────────────────────────────────────────────────────────────────────────────────
 
 
-def ensure_front_end() -> None:
+def ensure_front_end(which: str) -> None:
+    """Install what package-lock.json names where it changed since the last complete installation."""
     with open(os.path.join(ROOT, "package-lock.json"), "rb") as file:
         digest = hashlib.sha256(file.read()).hexdigest()
-    if stamp_is("npm.stamp", digest) and os.path.isdir(os.path.join(ROOT, "node_modules")):
+    enough = [f"{digest} {ALL}", f"{digest} {which}"]
+    if any(stamp_is("npm.stamp", text) for text in enough) and os.path.isdir(os.path.join(ROOT, "node_modules")):
         return
     environment = dict(os.environ)
     npm = system_npm()
@@ -228,10 +231,11 @@ def ensure_front_end() -> None:
         npm = os.path.join(os.path.dirname(PYTHON), "npm")
     say("Installing the front-end packages of package-lock.json.")
     shutil.rmtree(os.path.join(ROOT, "node_modules"), ignore_errors=True)  # npm trips over a half-made one
-    code, output = install([npm, "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"], environment)
+    command = [npm, "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"]
+    code, output = install(command + (["--omit=dev"] if which == PAGES else []), environment)
     if code != 0:
         raise Problem(installation_problem(output, "front-end packages", "npm"))
-    write_stamp("npm.stamp", digest)
+    write_stamp("npm.stamp", f"{digest} {which}")
 
 
 def system_npm() -> str | None:

@@ -124,12 +124,16 @@ def test_npm_runs_once_per_lock_file(checkout, monkeypatch, tmp_path):
     _script(tmp_path / "bin" / "node", "echo v20.1.0")
     monkeypatch.setenv("PATH", f"{tmp_path}/bin{os.pathsep}{os.environ['PATH']}")
     (checkout / ".venv").mkdir()
-    bootstrap.ensure_front_end()
-    bootstrap.ensure_front_end()
-    assert [call for call in _calls(checkout) if call.startswith("npm ci")] == _calls(checkout)[1:2]
+
+    def installed():
+        return ["--omit=dev" in call for call in _calls(checkout) if call.startswith("npm ci")]
+
+    for which in (bootstrap.PAGES, bootstrap.PAGES, bootstrap.ALL, bootstrap.PAGES):
+        bootstrap.ensure_front_end(which)
+    assert installed() == [True, False], "what builds and tests pages covers what pages load"
     shutil.rmtree(checkout / "node_modules")
-    bootstrap.ensure_front_end()
-    assert sum(call.startswith("npm ci") for call in _calls(checkout)) == 2
+    bootstrap.ensure_front_end(bootstrap.PAGES)
+    assert installed() == [True, False, True]
 
 
 def test_an_old_node_is_passed_over(monkeypatch, tmp_path):
