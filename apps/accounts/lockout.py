@@ -10,10 +10,7 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-
-def client_ip(request: HttpRequest) -> str:
-    """The peer. Behind a proxy the server puts the real one here; headers that anybody may send are not read."""
-    return str(request.META.get("REMOTE_ADDR", ""))
+from apps.core.client import client_ip
 
 
 def retry_at(*, username: str, ip_address: str) -> datetime:

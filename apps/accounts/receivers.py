@@ -7,8 +7,8 @@ from axes.signals import user_locked_out
 from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
 from django.http import HttpRequest
 
-from apps.accounts.lockout import client_ip
 from apps.core.api import wants_json
+from apps.core.client import client_ip
 from apps.core.metrics import LOGINS
 
 log = structlog.get_logger(__name__)

@@ -1,5 +1,6 @@
 """One error shape and one pagination for the whole API."""
 
+import math
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
@@ -67,7 +68,7 @@ def _described(exc: Exception) -> tuple[str, str, dict[str, Any]]:
         return "invalid", str(_("The data is not valid.")), fields
     if isinstance(exc, exceptions.Throttled):
         wait: float | None = getattr(exc, "wait", None)  # the stubs do not know it
-        wait_s = None if wait is None else int(wait) + 1
+        wait_s = None if wait is None else math.ceil(wait)
         return "throttled", str(_("Too many requests. Wait a moment.")), {"retry_after_s": wait_s}
     if isinstance(exc, exceptions.APIException):
         detail: Any = exc.detail

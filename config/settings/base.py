@@ -36,6 +36,8 @@ PUBLIC_MEDIA_ORIGIN = env_str("PUBLIC_MEDIA_ORIGIN", PUBLIC_ORIGIN.replace("http
 
 ALLOWED_HOSTS = env_list("ALLOWED_HOSTS", f"{_public.hostname},127.0.0.1,localhost")
 CSRF_TRUSTED_ORIGINS = [PUBLIC_ORIGIN]
+# How many proxies of ours stand in front: what they wrote into X-Forwarded-For is believed, nothing before it.
+TRUSTED_PROXIES = env_int("TRUSTED_PROXIES", 0)
 
 # ── Applications ────────────────────────────────────────────────────────────────────────────────────────────
 INSTALLED_APPS = [
@@ -209,7 +211,7 @@ AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False  # the time we tell people holds
 AXES_LOCKOUT_CALLABLE = "apps.accounts.lockout.locked_out"
-AXES_CLIENT_IP_CALLABLE = "apps.accounts.lockout.client_ip"
+AXES_CLIENT_IP_CALLABLE = "apps.core.client.client_ip"
 AXES_VERBOSE = False
 # Names and passwords offered on the sign-in page; `make run` sets it, production never reads it.
 DEMO_LOGINS_FILE = env_str("DEMO_LOGINS_FILE", "")
@@ -257,6 +259,7 @@ REST_FRAMEWORK = {
         "user": f"{env_int('API_USER_PER_MINUTE', 1200)}/min",
         "login": f"{env_int('API_LOGIN_PER_MINUTE', 20)}/min",
     },
+    "NUM_PROXIES": TRUSTED_PROXIES,
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
 SPECTACULAR_SETTINGS = {
