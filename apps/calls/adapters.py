@@ -1,5 +1,6 @@
 """Settings → carrier and voice AI objects: the only file that lists them."""
 
+import contextlib
 import ssl
 from collections.abc import Callable
 from functools import lru_cache, partial
@@ -125,6 +126,13 @@ def _openai_realtime() -> VoiceAI:
 
 
 _VOICE_AIS: dict[str, Callable[[], VoiceAI]] = {Provider.OPENAI: _openai_realtime}
+
+
+def load_voice_ais() -> None:
+    """Import what the configured providers need now, rather than while someone is on the line."""
+    for provider in _VOICE_AIS:
+        with contextlib.suppress(VoiceAINotConfigured):
+            voice_ai_for(provider)
 
 
 def voice_ai_for(provider: str) -> VoiceAI:

@@ -36,7 +36,7 @@ log = structlog.get_logger(__name__)
 
 _EVERY_S = 0.2
 _HEARTBEAT_S = 5.0
-_USAGE_S = 10.0
+_USAGE_S = 30.0  # what a call costs so far may be that late; pricing it is the dearest thing written here
 _MAX_BATCH = 500
 _RETRY_S = (0.2, 0.5, 1.0, 2.0, 5.0)
 

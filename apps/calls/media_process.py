@@ -18,6 +18,7 @@ from django.db import close_old_connections, connection
 from django_redis import get_redis_connection
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from apps.calls import adapters
 from apps.calls.journal import Journal
 
 log = structlog.get_logger(__name__)
@@ -79,6 +80,7 @@ class MediaProcess:
                 return
 
     def start(self) -> None:
+        adapters.load_voice_ais()
         sys.setswitchinterval(_SWITCH_INTERVAL_S)
         gc.collect()
         gc.freeze()  # what is loaded stays; the collector need not look at it again and again
