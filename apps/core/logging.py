@@ -25,7 +25,7 @@ _URL_PASSWORD = re.compile(r"(\w[\w+.-]*://[^\s:/@]*):[^\s/@]+@")
 _HOOK_TOKEN = re.compile(r"(/(?:hooks|media)/(?:[\w-]+/)+)[\w-]{20,}")
 _EMAIL = re.compile(r"\b([\w.+-])[\w.+-]*@([\w-]+(?:\.[\w-]+)+)")
 # With a plus, or its form in addresses; grouped as people write them, or in one piece.
-_PHONE = re.compile(r"(?:\+|%2B)[1-9](?:[ ().\-/]?\d){6,14}(?!\d)")
+_PHONE = re.compile(r"(?:\+|%2B)[1-9](?:[ ().\-/]{0,2}\d){6,14}(?!\d)")
 
 
 def mask_text(text: str) -> str:

@@ -13,7 +13,7 @@ from apps.core import health
 
 log = structlog.get_logger(__name__)
 
-_SAFE = re.compile(r"^[\w.-]{1,64}$")
+_SAFE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _PROBES = {"/healthz": health.healthz, "/readyz": health.readyz}
 _QUIET = ("/static/", "/metrics")
 
@@ -42,7 +42,7 @@ class RequestIdMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         given = request.headers.get("X-Request-ID", "")
-        request_id = given if _SAFE.match(given) else uuid.uuid4().hex
+        request_id = given if _SAFE.fullmatch(given) else uuid.uuid4().hex
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request_id)
         started = time.perf_counter()
