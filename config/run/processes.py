@@ -55,7 +55,7 @@ class Supervisor:
 
     def __init__(self, layout: Layout, environment: Mapping[str, str], terminal: Terminal, *, cwd: Path) -> None:
         self._layout = layout
-        self._environment = dict(environment)
+        self.environment = dict(environment)
         self._terminal = terminal
         self._cwd = cwd
         self._stopping = asyncio.Event()
@@ -145,7 +145,7 @@ class Supervisor:
             stderr=asyncio.subprocess.STDOUT,
             start_new_session=True,
             cwd=self._cwd,
-            env=self._environment,
+            env=self.environment,
         )
         self._running[name] = child
         pidfile.remember(self._layout.pids / f"{name}.json", child.pid)

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from config.run import checks, pidfile, secrets_store, services
+from config.run import checks, pidfile, release, secrets_store, services
 from config.run.environment import Switches, application_environment
 from config.run.layout import ROOT, Layout
 from config.run.problem import Problem
@@ -66,7 +66,6 @@ async def _work(
     started: float,
 ) -> None:
     commands = read_procfile(ROOT / "Procfile")
-    release = commands.pop("release")
     processes = _processes(commands, switches)
     around = _sandbox(switches)  # has no database to wait for
     try:
@@ -75,12 +74,14 @@ async def _work(
                 group.create_task(_watch(server, supervisor, terminal))
             for process in around:
                 group.create_task(supervisor.keep(process))
-            terminal.say("Preparing the database.")
-            await supervisor.run_once("release", release)
-            if _translations_are_stale(ROOT / "locale"):
-                await supervisor.run_once("release", "python manage.py messages compile")
-            if supervisor.stopping.is_set():
-                return
+            if not await asyncio.to_thread(release.is_done, layout, supervisor.environment):
+                terminal.say("Preparing the database.")
+                await supervisor.run_once("release", commands["release"])
+                if _translations_are_stale(ROOT / "locale"):
+                    await supervisor.run_once("release", "python manage.py messages compile")
+                if supervisor.stopping.is_set():
+                    return
+                await asyncio.to_thread(release.note_done, layout, supervisor.environment)
             terminal.say(f"Starting {', '.join(process.name for process in processes + around)}.")
             for process in processes:
                 group.create_task(supervisor.keep(process))
@@ -116,7 +117,7 @@ def _processes(commands: dict[str, str], switches: Switches) -> list[Process]:
         return await port_answers(switches.media_port)
 
     ready = {"web": web_is_ready, "media": media_is_ready}
-    return [Process(name, command, ready.get(name)) for name, command in commands.items()]
+    return [Process(name, command, ready.get(name)) for name, command in commands.items() if name != "release"]
 
 
 def _sandbox(switches: Switches) -> list[Process]:
