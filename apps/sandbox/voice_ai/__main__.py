@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import logging
 import os
 import signal
@@ -34,7 +35,10 @@ def _api_key() -> str:
 async def _serve(api_key: str, clips: list[tuple[Line, bytes]], options: argparse.Namespace) -> None:
     server = VoiceAiServer(api_key=api_key, synthesise=synthesise, speed=options.speed)
     server.learn(clips)
-    runner, port = await started(server, host=options.host, port=options.port)
+    try:
+        runner, port = await started(server, host=options.host, port=options.port)
+    except OSError as error:
+        sys.exit(f"Cannot listen on {options.host}:{options.port}: {error.strerror}. Choose another port by --port.")
     stopped = asyncio.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(name, stopped.set)
@@ -50,7 +54,8 @@ def main() -> None:
     parser.add_argument("--speed", type=float, default=float(os.environ.get("SANDBOX_SPEED", "1.0")))
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    uvloop.run(_serve(_api_key(), persona_clips(), options))
+    with contextlib.suppress(KeyboardInterrupt):  # stopped while it was still learning
+        uvloop.run(_serve(_api_key(), persona_clips(), options))
 
 
 if __name__ == "__main__":

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, Final
 
 import orjson
@@ -17,129 +16,10 @@ import orjson
 from .brief import Brief, language_of, quoted, read_brief
 from .hearing import UNCLEAR
 from .phrases import LANGUAGES, PHRASES
+from .plans import ASIDES, MACHINES, MATTER_OF_INTENT, OUTCOMES, PLANS
+from .scene import Call, Reply, Say, Scene, Turn
 from .toolbox import Matter, Tool, kind_of, toolbox
 
-
-@dataclass(frozen=True, slots=True)
-class Say:
-    text: str
-    language: str
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    name: str
-    arguments: dict[str, Any]
-
-
-Reply = tuple[Say | Call, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """One thing that happened. who: caller, silence, ai, note (system message), call, result."""
-
-    who: str
-    text: str = ""
-    intents: tuple[str, ...] = ()
-    language: str | None = None
-    tone_ms: int = 0
-    was_cut: bool = False
-    """Of the AI: the contact did not hear it to the end."""
-    name: str = ""
-    call_id: str = ""
-    arguments: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Scene:
-    """Everything a reply depends on."""
-
-    instructions: str
-    tools: Sequence[Mapping[str, Any]]
-    history: Sequence[Turn]
-    now: datetime
-    """Used if the instructions name no time of their own."""
-    tool_choice: str | Mapping[str, Any] = "auto"
-    may_call_in_parallel: bool = True
-    told: str = ""
-    """The instructions of this one response.create."""
-    is_out_of_band: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class _Step:
-    """Tools first unless `says_first`; `asks` means that the contact has to answer before the next step."""
-
-    says: str = ""
-    calls: tuple[str, ...] = ()
-    says_first: bool = True
-    asks: bool = False
-
-
-_LAST: Final = ("end_call",)
-# What to do about each matter a contact can bring up: one step is one response.
-_PLANS: Final[dict[str, tuple[_Step, ...]]] = {
-    "interested": (
-        _Step("shall_we", asks=True),
-        _Step(calls=("set_disposition",)),
-        _Step("thanks_agreed", _LAST),
-    ),
-    "information": (
-        _Step("information", asks=True),
-        _Step(calls=("set_disposition",)),
-        _Step("thanks_agreed", _LAST),
-    ),
-    "not_interested": (_Step("decline", ("set_disposition", "end_call")),),
-    "opt_out": (_Step(calls=("opt_out",)), _Step("removed", ("set_disposition", "end_call"))),
-    "callback": (
-        _Step(calls=("schedule_callback", "set_disposition")),
-        _Step("callback_set", asks=True),
-        _Step("until_then", _LAST),
-    ),
-    "human": (_Step("connecting", ("handover",), asks=True), _Step("goodbye", ("set_disposition", "end_call"))),
-    "human_later": (
-        _Step(calls=("schedule_callback", "set_disposition")),
-        _Step("colleague_will_call", _LAST),
-    ),
-    "wrong_person": (_Step("wrong_person", ("set_disposition", "end_call")),),
-    "busy": (
-        _Step(calls=("set_disposition",)),
-        _Step("offer_callback", asks=True),
-        _Step("goodbye", _LAST),
-    ),
-    "voicemail": (_Step("voicemail", ("set_disposition", "end_call")),),
-    "ivr": (_Step(calls=("set_disposition", "end_call")),),
-    "ivr_keys": (_Step(calls=("press_keys",)),),
-    "fax": (_Step(calls=("set_disposition", "end_call")),),
-    "silence": (_Step("nobody_there", ("set_disposition", "end_call")),),
-    "unclear": (_Step("can_not_understand", ("set_disposition", "end_call")),),
-    "ended": (_Step("goodbye", ("set_disposition", "end_call")),),
-    "time_is_up": (_Step("time_is_up", _LAST),),
-}
-_MATTER_OF_INTENT: Final = {
-    "interested": "interested",
-    "not_interested": "not_interested",
-    "opt_out": "opt_out",
-    "callback_tomorrow_1500": "callback",
-    "wants_human": "human",
-    "wrong_person": "wrong_person",
-    "busy_now": "busy",
-    "send_information": "information",
-    "voicemail_greeting": "voicemail",
-    "ivr_menu": "ivr",
-}
-# Answers that keep the matter as it is and leave the word to the contact.
-_ASIDES: Final = {
-    "are_you_robot": "robot",
-    "interruption": "go_ahead",
-    "question_price": "price",
-    "screener_connecting": "thank_you",
-    "ivr_connecting": "thank_you",
-    "ivr_invalid": "thank_you",
-}
-_OUTCOMES: Final = {"human_later": "human", "ivr_keys": "ivr", "time_is_up": "ended"}
-_MACHINES: Final = frozenset({"voicemail", "ivr", "ivr_keys", "fax"})
 _FAX_TONE_MS: Final = 1500
 _FAREWELL: Final = re.compile(
     r"good-?bye|wrap[ -]?up|end the (?:call|conversation)|hang up|desp[ií]d|rozluč", re.IGNORECASE
@@ -245,7 +125,7 @@ class _Mind:
                 break
             n_silent += turn.who == "silence"
         matter = self._matter()
-        if matter in _MACHINES:
+        if matter in MACHINES:
             return self._next_step(matter)
         if n_silent == 1:
             return self._say("are_you_there")
@@ -256,13 +136,13 @@ class _Mind:
     def _after_words(self, last: Turn) -> Reply:
         if not last.intents:
             return self._after_something_else(last)
-        intent = next((one for one in reversed(last.intents) if one in _MATTER_OF_INTENT), last.intents[-1])
-        if self._has_hung_up() and intent not in _MATTER_OF_INTENT:
+        intent = next((one for one in reversed(last.intents) if one in MATTER_OF_INTENT), last.intents[-1])
+        if self._has_hung_up() and intent not in MATTER_OF_INTENT:
             return self._once_more("goodbye")
         if intent == "greeting":
             return self._say("pitch" if self._has_opened() and not self._speaks_to_gatekeeper() else "opening")
-        if intent in _ASIDES:
-            return self._say(_ASIDES[intent])
+        if intent in ASIDES:
+            return self._say(ASIDES[intent])
         if intent == "who_is_calling":
             return self._say("who_and_why")
         if intent == "screener":
@@ -313,7 +193,7 @@ class _Mind:
         if matter == "ivr" and "press_keys" in self.tools:
             matter = "ivr_keys"
         since = self._since(matter)
-        steps = _PLANS[matter]
+        steps = PLANS[matter]
         if matter == "callback" and self._was_asked("offer_callback"):
             steps = (steps[0], steps[2])  # the time was ours: it needs no second yes
         for step in steps:
@@ -355,7 +235,7 @@ class _Mind:
         if key == "opening":
             return self.brief.opening(language)
         if key == "pitch":
-            return f"{self.brief.reason(language)} {PHRASES['have_a_minute'][language]}"
+            return f"{self.brief.reason(language)} {PHRASES['tell_you_more'][language]}"
         if key == "who_and_why":
             return f"{self.brief.identity(language)} {self.brief.reason(language)}"
         if key == "shall_we" and language_of(self.brief.question, "") == language:
@@ -390,7 +270,7 @@ class _Mind:
             turn = self.history[at]
             if turn.who != "caller":
                 continue
-            told = [_MATTER_OF_INTENT[intent] for intent in turn.intents if intent in _MATTER_OF_INTENT]
+            told = [MATTER_OF_INTENT[intent] for intent in turn.intents if intent in MATTER_OF_INTENT]
             if told:
                 return told[-1]
             if "greeting" in turn.intents and self._gatekeeper_before(at):
@@ -419,7 +299,7 @@ class _Mind:
 
     def _since(self, matter: str) -> int:
         """Where in the history the matter came up; what was said before does not count for it."""
-        intents = {intent for intent, found in _MATTER_OF_INTENT.items() if found == matter.split("_later")[0]}
+        intents = {intent for intent, found in MATTER_OF_INTENT.items() if found == matter.split("_later")[0]}
         for at, turn in enumerate(self.history):
             if turn.who == "caller" and intents & set(turn.intents):
                 return at
@@ -475,7 +355,7 @@ class _Mind:
             while at.weekday() >= 5:
                 at += timedelta(days=1)
         words = next((turn.text for turn in reversed(self.caller_turns) if turn.text and turn.text != UNCLEAR), "")
-        return Matter(_OUTCOMES.get(matter, matter), at, now, self.language, words)
+        return Matter(OUTCOMES.get(matter, matter), at, now, self.language, words)
 
     def _summary(self) -> str:
         names = {"caller": "Contact", "ai": "AI"}

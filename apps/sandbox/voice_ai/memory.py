@@ -10,9 +10,9 @@ from typing import Any
 
 import orjson
 
-from .brain import Turn
 from .conversation import Item
 from .hearing import Line
+from .scene import Turn
 
 LineOf = Callable[[str], Line | None]
 """Finds a known line by text that a client sends as text."""

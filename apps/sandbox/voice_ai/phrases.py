@@ -43,6 +43,11 @@ PHRASES: Final[dict[str, dict[str, str]]] = {
         "es": "¿Tiene usted un minuto?",
         "cs": "Máte na mě chvilku?",
     },
+    "tell_you_more": {
+        "en": "May I tell you more about it?",
+        "es": "¿Puedo contarle algo más?",
+        "cs": "Mohu vám o tom říct víc?",
+    },
     "shall_we": {
         "en": "I am glad to hear that. Shall I have everything prepared for you and note that you agree?",
         "es": "Me alegra oírlo. ¿Le parece bien que lo preparemos todo y anote que está de acuerdo?",
@@ -62,12 +67,12 @@ PHRASES: Final[dict[str, dict[str, str]]] = {
         "en": "I have removed your number from our list and we will not call you again. "
         "I am sorry to have disturbed you. Goodbye.",
         "es": "He quitado su número de nuestra lista y no volveremos a llamarle. Perdone la molestia. Adiós.",
-        "cs": "Vaše číslo jsem ze seznamu vyřadil a už vám volat nebudeme. Omlouvám se za vyrušení. Na shledanou.",
+        "cs": "Vaše číslo je ze seznamu vyřazené a už vám volat nebudeme. Omlouvám se za vyrušení. Na shledanou.",
     },
     "removal_failed": {
         "en": "I have noted that you do not want to be called again. I am sorry to have disturbed you. Goodbye.",
         "es": "He anotado que no quiere recibir más llamadas. Perdone la molestia. Adiós.",
-        "cs": "Poznamenal jsem si, že si další hovory nepřejete. Omlouvám se za vyrušení. Na shledanou.",
+        "cs": "Mám poznamenané, že si další hovory nepřejete. Omlouvám se za vyrušení. Na shledanou.",
     },
     "callback_set": {
         "en": "Of course. I will call you back tomorrow at three in the afternoon. Is that right?",
@@ -77,7 +82,7 @@ PHRASES: Final[dict[str, dict[str, str]]] = {
     "callback_failed": {
         "en": "I could not enter that time, but I have noted that you want to be called back. Is that all right?",
         "es": "No he podido apuntar esa hora, pero he anotado que quiere que le llamemos. ¿Le parece bien?",
-        "cs": "Ten čas se mi nepodařilo zapsat, ale poznamenal jsem si, že máme zavolat znovu. Vyhovuje vám to?",
+        "cs": "Ten čas se mi nepodařilo zapsat, ale mám poznamenané, že máme zavolat znovu. Vyhovuje vám to?",
     },
     "until_then": {
         "en": "Thank you. Until tomorrow then, goodbye!",
@@ -97,7 +102,7 @@ PHRASES: Final[dict[str, dict[str, str]]] = {
     "wrong_person": {
         "en": "I am sorry, I must have the wrong number. Please excuse the disturbance. Goodbye!",
         "es": "Perdone, debo de tener un número equivocado. Disculpe la molestia. ¡Adiós!",
-        "cs": "Omlouvám se, mám asi špatné číslo. Promiňte, že jsem vyrušil. Na shledanou!",
+        "cs": "Omlouvám se, mám asi špatné číslo. Promiňte vyrušení. Na shledanou!",
     },
     "offer_callback": {
         "en": "I am sorry for calling at a bad moment. Shall I call you back tomorrow at three in the afternoon?",
@@ -118,7 +123,7 @@ PHRASES: Final[dict[str, dict[str, str]]] = {
     "information": {
         "en": "Gladly, we will send you all the details in writing. Shall I note that down?",
         "es": "Con mucho gusto, le enviaremos todos los detalles por escrito. ¿Lo anoto así?",
-        "cs": "Velmi rád, všechny podrobnosti vám pošleme písemně. Mám si to tak poznamenat?",
+        "cs": "Samozřejmě, všechny podrobnosti vám pošleme písemně. Mám si to tak poznamenat?",
     },
     "go_ahead": {
         "en": "Of course, please go ahead, I am listening.",
@@ -153,7 +158,7 @@ PHRASES: Final[dict[str, dict[str, str]]] = {
     "say_again": {
         "en": "Sorry, I did not understand you. Could you say that again, please?",
         "es": "Perdone, no le he entendido. ¿Puede repetirlo, por favor?",
-        "cs": "Promiňte, nerozuměl jsem vám. Můžete to prosím zopakovat?",
+        "cs": "Promiňte, nerozumím vám. Můžete to prosím zopakovat?",
     },
     "say_again_slowly": {
         "en": "I am sorry, I still can not understand you. Please say it once more, slowly.",
@@ -168,7 +173,7 @@ PHRASES: Final[dict[str, dict[str, str]]] = {
     "voicemail": {
         "en": "I am sorry that I missed you. We will try again another time. Goodbye.",
         "es": "Siento no haberle encontrado. Lo intentaremos en otro momento. Adiós.",
-        "cs": "Škoda, že jsem vás nezastihl. Zkusíme to jindy. Na shledanou.",
+        "cs": "Škoda, že vás teď nemohu zastihnout. Zkusíme to jindy. Na shledanou.",
     },
     "thank_you": {"en": "Thank you.", "es": "Gracias.", "cs": "Děkuji."},
     "goodbye": {

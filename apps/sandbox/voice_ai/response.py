@@ -11,9 +11,9 @@ from typing import Any, Final, Protocol
 
 import orjson
 
-from .brain import Call, Reply, Say
 from .conversation import Conversation, Item, new_id
 from .g711 import BYTES_PER_MS, mulaw_to_alaw, pcm24k_of
+from .scene import Call, Reply, Say
 from .usage import Tokens, ai_audio_tokens, response_usage, text_tokens
 
 log = logging.getLogger(__name__)

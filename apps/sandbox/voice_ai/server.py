@@ -252,7 +252,7 @@ def _refused(status: int) -> web.Response:
 
 async def started(server: VoiceAiServer, *, host: str, port: int) -> tuple[web.AppRunner, int]:
     """Listening; returns the runner, to be cleaned up, and the port (0 picks a free one)."""
-    runner = web.AppRunner(server.app(), access_log=None)
+    runner = web.AppRunner(server.app(), access_log=None, shutdown_timeout=2.0)
     await runner.setup()
     site = web.TCPSite(runner, host, port)
     await site.start()

@@ -14,17 +14,20 @@ from typing import Any, Final
 
 import orjson
 
-from .brain import Reply, Scene, decide
+from .brain import decide
 from .checks import Refused
 from .client_events import APPEND, appended_audio, checked, decoded, parsed
 from .conversation import Conversation, Item, item_from_client, new_id
 from .faults import Fault, FaultsInForce
 from .g711 import BYTES_PER_MS, Pcm24kIn, alaw_to_mulaw
-from .hearing import ClipIndex, Utterance, words_within
+from .hearing import ClipIndex
+from .item_events import known_item, new_item, truncate
 from .memory import LineOf, Record, report, turns_of
 from .response import CHUNK_MS, Delivery, Failure, Response, Synthesise
+from .scene import Reply, Scene
 from .session_config import new_session, updated, vad_settings
-from .usage import Tokens, cached_part, text_tokens, transcription_usage
+from .transcription import transcription_events
+from .usage import Tokens, cached_part, text_tokens
 from .vad import AudioBuffer, Heard, IdleTimeout, SpeechStarted
 
 LONGEST_S: Final = 3600
@@ -230,28 +233,10 @@ class Session:
         self.emit("conversation.item.done", previous_item_id=before, item=item.as_json())
 
     def _transcribe(self, item: Item, model: str) -> None:
-        heard = item.heard or Utterance("")
-        at = {"item_id": item.id, "content_index": 0}
-        prefix = "conversation.item.input_audio_transcription"
-        if self._faults.take("transcription_failed", self._n_responses) is not None:
-            error = {"type": "transcription_error", "code": "audio_unintelligible", "param": None}
-            message = "The audio could not be transcribed."
-            self.emit(f"{prefix}.failed", **at, error=error | {"message": message})
-            return
-        item.content[0]["transcript"] = heard.text
-        half = heard.text.find(" ", len(heard.text) // 2) + 1
-        for piece in filter(None, (heard.text[:half], heard.text[half:])):
-            self.emit(f"{prefix}.delta", **at, delta=piece)
-        extra: dict[str, Any] = {}
-        if model == "gpt-transcribe":
-            codes = dict.fromkeys(line.language for line in heard.lines)
-            extra["languages"] = [{"code": code} for code in codes]
-        if "item.input_audio_transcription.logprobs" in (self.config["include"] or ()):
-            extra["logprobs"] = [
-                {"token": word, "logprob": -0.01, "bytes": list(word.encode())} for word in heard.text.split()
-            ]
-        usage = transcription_usage(model, item.audio_ms, heard.text)
-        self.emit(f"{prefix}.completed", **at, transcript=heard.text, usage=usage, **extra)
+        is_lost = self._faults.take("transcription_failed", self._n_responses) is not None
+        heard = None if is_lost else item.heard
+        for type_, fields in transcription_events(item, heard, model, self.config["include"] or ()):
+            self.emit(type_, **fields)
 
     def _commit(self, event: dict[str, Any]) -> None:
         if self._buffer.held_ms < _SHORTEST_COMMIT_MS:
@@ -271,30 +256,11 @@ class Session:
     # Items
 
     def _create_item(self, event: dict[str, Any]) -> None:
-        item = item_from_client(event["item"])
-        after = event.get("previous_item_id")
-        if self.conversation.get(item.id) is not None:
-            raise Refused(
-                f"Error creating item: an item with id '{item.id}' already exists in the conversation.",
-                code="item_create_duplicate_item_id",
-                param="item.id",
-            )
-        if after not in (None, "root") and self.conversation.get(str(after)) is None:
-            raise Refused(
-                f"Error creating item: the previous item with id '{after}' does not exist.",
-                code="item_create_invalid_previous_item_id",
-                param="previous_item_id",
-            )
-        if item.type == "function_call_output" and not self.conversation.has_call(item.call_id):
-            raise Refused(
-                f"Tool call ID '{item.call_id}' not found in conversation.",
-                code="invalid_tool_call_id",
-                param="item.call_id",
-            )
+        item = new_item(self.conversation, event)
         for part in item.content:
             if part["type"] == "input_audio":
                 self._hear_item(item, part)
-        self._show(item, self.conversation.add(item, after))
+        self._show(item, self.conversation.add(item, event.get("previous_item_id")))
 
     def _hear_item(self, item: Item, part: dict[str, Any]) -> None:
         data = decoded(part.pop("audio"), "item.content[0].audio")
@@ -302,43 +268,20 @@ class Session:
         item.heard = self.world.index().recognise(item.audio)
         part.setdefault("transcript", None)
 
-    def _known_item(self, item_id: str, verb: str) -> Item:
-        item = self.conversation.get(item_id)
-        if item is None:
-            raise Refused(
-                f"Error {verb.removesuffix('e')}ing item: the item with id '{item_id}' does not exist.",
-                code=f"item_{verb}_invalid_item_id",
-                param="item_id",
-            )
-        return item
-
     def _truncate(self, event: dict[str, Any]) -> None:
-        item = self._known_item(event["item_id"], "truncate")
-        if item.role != "assistant":
-            raise Refused("Only model output audio messages can be truncated", param="item_id")
-        if event["content_index"] != 0 or not item.audio:
-            raise Refused("There is no audio content at that index.", param="content_index")
-        end_ms = event["audio_end_ms"]
-        if end_ms > item.audio_ms:
-            raise Refused(f"Audio content of {item.audio_ms}ms is already shorter than {end_ms}ms", code=None)
-        if end_ms < item.audio_ms:
-            heard = words_within(item.said, 0.0, end_ms / item.audio_ms)
-            item.is_truncated = item.is_truncated or heard != item.said
-            item.said = heard
-            item.audio = item.audio[: end_ms * BYTES_PER_MS]
-            for part in item.content:
-                part.pop("transcript", None)  # what was not heard must not be in the context
+        item = known_item(self.conversation, event["item_id"], "truncate")
+        truncate(item, event["content_index"], event["audio_end_ms"])
         self._playing_until_ms = min(self._playing_until_ms, self._buffer.now_ms)
         at = {"item_id": item.id, "content_index": 0}
-        self.emit("conversation.item.truncated", **at, audio_end_ms=end_ms)
+        self.emit("conversation.item.truncated", **at, audio_end_ms=event["audio_end_ms"])
 
     def _delete_item(self, event: dict[str, Any]) -> None:
-        item = self._known_item(event["item_id"], "delete")
+        item = known_item(self.conversation, event["item_id"], "delete")
         self.conversation.delete(item.id)
         self.emit("conversation.item.deleted", item_id=item.id)
 
     def _retrieve(self, event: dict[str, Any]) -> None:
-        item = self._known_item(event["item_id"], "retrieve")
+        item = known_item(self.conversation, event["item_id"], "retrieve")
         self.emit("conversation.item.retrieved", item=item.as_json(with_audio=True))
 
     # Responses

@@ -177,6 +177,8 @@ def _value(kind: str, name: str, about: Mapping[str, Any], matter: Matter) -> An
             return when
     if kind == "press_keys" and re.search(r"digit|key|tone|dtmf", label):
         return matter.keys
+    if kind == "end_call" and "reason" in label:
+        return matter.outcome.replace("_", " ")
     if re.search(r"reason|note|summary|comment|message|detail|topic", label):
         return matter.words or matter.outcome.replace("_", " ")
     if re.search(r"lang|locale", label):

@@ -5,8 +5,9 @@ from datetime import UTC, datetime
 import pytest
 
 from apps.sandbox.personas import INTENTS, all_lines
-from apps.sandbox.voice_ai.brain import Call, Say, Scene, Turn, decide, is_refusal
+from apps.sandbox.voice_ai.brain import decide, is_refusal
 from apps.sandbox.voice_ai.phrases import LANGUAGES, PHRASES
+from apps.sandbox.voice_ai.scene import Call, Say, Scene, Turn
 
 from .client import HANDOVER, INSTRUCTIONS, TOOLS
 
@@ -78,7 +79,7 @@ def is_phrase(reply, key, language="en"):
         ("goodbye", "goodbye", ["set_disposition", "end_call"]),
         ("voicemail_greeting", "voicemail", ["set_disposition", "end_call"]),
         ("ivr_menu", "", ["set_disposition", "end_call"]),
-        ("greeting", "have_a_minute", []),
+        ("greeting", "tell_you_more", []),
         ("ask_repeat", "", []),
         ("screener", "purpose_unknown", []),
     ],
