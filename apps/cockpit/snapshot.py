@@ -100,6 +100,7 @@ def _last_lines(call_ids: Iterable[int]) -> dict[int, list[Turn]]:
     newest_first = Window(RowNumber(), partition_by=F("call_id"), order_by=[F("started_ms").desc(), F("pk").desc()])
     turns = (
         Turn.objects.filter(call_id__in=list(call_ids))
+        .exclude(text="")
         .annotate(place=newest_first)
         .filter(place__lte=_N_LINES)
         .order_by("call_id", "started_ms", "pk")

@@ -21,6 +21,8 @@ export class Figures {
     setText(this.values.get("success"), number(figures.n_success));
     this.#hint("now", figures.waiting ? fill(this.words.waiting, { n: number(figures.waiting) }) : "");
     this.#hint("talking", figures.talking ? fill(this.words.longest, { t: minutesSeconds(figures.longestS) }) : "");
+    this.#hint("ringing", "");
+    this.#hint("success", "");
     const ofTried = fill(this.words.of, { a: number(figures.n_answered), b: number(figures.n_tried) });
     const machines = figures.n_voicemail ? `, ${fill(this.words.voicemail, { n: number(figures.n_voicemail) })}` : "";
     this.#hint("answered", figures.n_tried ? ofTried + machines : "");

@@ -63,7 +63,7 @@ export class Panel {
   }
 
   applyTurn(turn) {
-    if (turn.call_id !== this.id) return;
+    if (turn.call_id !== this.id || turn.text.trim() === "") return;
     const inside = this.place.firstElementChild;
     const talk = inside.querySelector("[data-talk]");
     const isAtEnd = talk.scrollHeight - talk.scrollTop - talk.clientHeight < 60;

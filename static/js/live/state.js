@@ -51,7 +51,7 @@ export class Board {
 
   applyTurn(turn, nowMs) {
     const call = this.calls.get(turn.call_id);
-    if (!call) return;
+    if (!call || turn.text.trim() === "") return; // begun and cut before a word was heard
     call.lastSaidMs = nowMs;
     const at = call.turns.findIndex((other) => other.item_id === turn.item_id);
     if (at >= 0) call.turns[at] = turn;

@@ -131,11 +131,16 @@ export class Tiles {
     });
   }
 
-  // On a wall nobody scrolls: say how many calls do not fit.
+  // On a wall nobody scrolls: tiles that do not fit are left out, and counted.
   #countHidden() {
     if (!document.body.classList.contains("wall")) return;
-    const bottom = this.list.getBoundingClientRect().bottom;
-    const n = [...this.tiles.values()].filter(({ element }) => element.getBoundingClientRect().top >= bottom - 40).length;
+    const { bottom } = this.list.getBoundingClientRect();
+    let n = 0;
+    for (const { element } of this.tiles.values()) {
+      const isBelow = element.getBoundingClientRect().bottom > bottom + 1;
+      element.toggleAttribute("data-below", isBelow);
+      n += Number(isBelow);
+    }
     this.more.hidden = n === 0;
     if (n) setText(this.more, fill(this.more.dataset.word, { n }));
   }
