@@ -12,6 +12,7 @@ import contextlib
 import logging
 import os
 import signal
+import socket
 import sys
 from pathlib import Path
 
@@ -32,17 +33,23 @@ def _api_key() -> str:
     return key
 
 
-async def _serve(api_key: str, clips: list[tuple[Line, bytes]], options: argparse.Namespace) -> None:
-    server = VoiceAiServer(api_key=api_key, synthesise=synthesise, speed=options.speed)
-    server.learn(clips)
+def _listen(host: str, port: int) -> socket.socket:
+    """Before the clips are made: who comes meanwhile waits in the queue, and a busy port is noticed at once."""
     try:
-        runner, port = await started(server, host=options.host, port=options.port)
+        return socket.create_server((host, port), backlog=1024)
     except OSError as error:
-        sys.exit(f"Cannot listen on {options.host}:{options.port}: {error.strerror}. Choose another port by --port.")
+        sys.exit(f"Cannot listen on {host}:{port}: {error.strerror}. Choose another port by --port.")
+
+
+async def _serve(api_key: str, clips: list[tuple[Line, bytes]], speed: float, listening: socket.socket) -> None:
+    server = VoiceAiServer(api_key=api_key, synthesise=synthesise, speed=speed)
+    server.learn(clips)
+    runner = await started(server, listening)
     stopped = asyncio.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(name, stopped.set)
-    print(f"voice AI sandbox at ws://{options.host}:{port}/v1/realtime", flush=True)
+    host, port = listening.getsockname()[:2]
+    print(f"voice AI sandbox at ws://{host}:{port}/v1/realtime", flush=True)
     await stopped.wait()
     await runner.cleanup()
 
@@ -55,7 +62,8 @@ def main() -> None:
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     with contextlib.suppress(KeyboardInterrupt):  # stopped while it was still learning
-        uvloop.run(_serve(_api_key(), persona_clips(), options))
+        api_key, listening = _api_key(), _listen(options.host, options.port)
+        uvloop.run(_serve(api_key, persona_clips(), options.speed, listening))
 
 
 if __name__ == "__main__":

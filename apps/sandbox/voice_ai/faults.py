@@ -33,7 +33,7 @@ ORDER: Final = tagged(
 
 @dataclass(slots=True)
 class Fault:
-    """kind and its own settings; `server` lists them."""
+    """kind and its own settings; README.md lists them."""
 
     kind: str
     settings: dict[str, Any]

@@ -7,25 +7,14 @@ Control API:   no key, JSON; meant for loopback.
   GET    /_sandbox/sessions/{id}
   GET    /_sandbox/faults              orders that still wait for a session
   DELETE /_sandbox/faults
-  POST   /_sandbox/faults              {"kind": …} with its settings, for the next session, or
-                                       "sessions": n for the next n, "live": true for all open ones, "session_id": "…"
-    refuse                {"status": 401 | 429 | 503 | …}: the handshake
-    disconnect            {"code": 1011, "reason": "…"}: in the middle of a sentence; code null drops the socket
-                          without a close frame; "now": true does not wait for a sentence
-    expire                {"after_s": 0, "announce": false}: the 60-minute close
-    slow                  {"delay_ms": 5000}: first audio that much later
-    response_failed       {"type", "code", "message"}: response.done with status failed
-    transcription_failed  {}
-    stall                 {}: the socket stays open and nothing more is said
-    garbage               {}: a message that is no JSON
-    unknown_event         {}: an event type nobody documented
-    "response": n strikes the n-th response of the session instead of the first; "every": true each one from there on.
+  POST   /_sandbox/faults              trouble to order; README.md lists the kinds and their settings
 """
 
 from __future__ import annotations
 
 import asyncio
 import hmac
+import socket
 from collections import deque
 from collections.abc import Iterable
 from typing import Any, Final
@@ -250,10 +239,9 @@ def _refused(status: int) -> web.Response:
     return response
 
 
-async def started(server: VoiceAiServer, *, host: str, port: int) -> tuple[web.AppRunner, int]:
-    """Listening; returns the runner, to be cleaned up, and the port (0 picks a free one)."""
+async def started(server: VoiceAiServer, listening: socket.socket) -> web.AppRunner:
+    """Serving on a socket that listens; clean the runner up to stop."""
     runner = web.AppRunner(server.app(), access_log=None, shutdown_timeout=2.0)
     await runner.setup()
-    site = web.TCPSite(runner, host, port)
-    await site.start()
-    return runner, int(runner.addresses[0][1])
+    await web.SockSite(runner, listening).start()
+    return runner

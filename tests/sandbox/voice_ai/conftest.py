@@ -1,4 +1,5 @@
 import contextlib
+import socket
 
 import pytest
 
@@ -24,8 +25,9 @@ def clips():
 async def port(clips):
     server = VoiceAiServer(api_key=KEY, synthesise=synthesise, speed=SPEED)
     server.learn(clips)
-    runner, bound = await started(server, host="127.0.0.1", port=0)
-    yield bound
+    listening = socket.create_server(("127.0.0.1", 0))
+    runner = await started(server, listening)
+    yield listening.getsockname()[1]
     await runner.cleanup()
 
 
