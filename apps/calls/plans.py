@@ -122,7 +122,11 @@ def _plan(leg: Leg) -> CallPlan:
         brief=brief,
         greeting=greeting,
         time_zone=zone,
-        limits=Limits(max_call_s=settings.CALL_MAX_MINUTES * 60.0, silence_s=float(settings.CALL_SILENCE_S)),
+        limits=Limits(
+            max_call_s=settings.CALL_MAX_MINUTES * 60.0,
+            silence_s=float(settings.CALL_SILENCE_S),
+            burst_s=float(settings.MEDIA_BURST_S),
+        ),
         history=_history(call.pk) if opened_before else (),
         offset_ms=_ms(now - leg.media_opened_at) if opened_before and leg.media_opened_at else 0,
     )

@@ -94,6 +94,8 @@ def _at_the_sandbox(
         "DEEPGRAM": {"DEEPGRAM_API_BASE": f"http://{ai}"},
     }
     accounts = secrets_store.sandbox_secrets(layout)
+    if given.get("SANDBOX_SPEED", "1") != "1":  # its people talk faster than a line in earnest may
+        environment = {"MEDIA_BURST_S": "3600"} | environment
     environment = environment | {
         "SANDBOX_CARRIER_PORT": str(switches.carrier_port),
         "SANDBOX_AI_PORT": str(switches.ai_port),

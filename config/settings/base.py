@@ -365,6 +365,8 @@ MEDIA_MAX_CALLS = env_int("MEDIA_MAX_CALLS", 150)
 # After SIGTERM a media process takes no new call and waits this long for those it has; what is left then is
 # taken over by another one.
 MEDIA_DRAIN_S = env_int("MEDIA_DRAIN_S", 900)
+# A line that sends more sound than real time plus this is cut off. A rehearsal faster than real time needs more.
+MEDIA_BURST_S = env_int("MEDIA_BURST_S", 10)
 CALL_MAX_MINUTES = env_int("CALL_MAX_MINUTES", 30)
 # Nobody says a word: the AI asks whether anyone is there (0: never; else 5 to 30 s), then it says goodbye.
 CALL_IDLE_PROMPT_S = env_int("CALL_IDLE_PROMPT_S", 10)

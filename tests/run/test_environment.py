@@ -45,6 +45,12 @@ def test_a_named_address_keeps_its_own_account(layout):
     assert environment["TWILIO_API_BASE"] == "http://127.0.0.1:8010", "the carrier is still the sandbox's"
 
 
+def test_a_faster_sandbox_is_not_taken_for_a_flood(layout):
+    assert "MEDIA_BURST_S" not in _environment(layout, {})
+    assert _environment(layout, {"SANDBOX_SPEED": "4"})["MEDIA_BURST_S"] == "3600"
+    assert _environment(layout, {"SANDBOX_SPEED": "4", "MEDIA_BURST_S": "7"})["MEDIA_BURST_S"] == "7"
+
+
 def test_without_the_sandbox_nothing_points_at_it(layout):
     environment = _environment(layout, {"SANDBOX": "0", "TWILIO_ACCOUNT_SID": "ACreal"})
     assert environment["TWILIO_ACCOUNT_SID"] == "ACreal"

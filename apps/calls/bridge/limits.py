@@ -10,7 +10,8 @@ class Limits:
     max_call_s: the call is over; wrap_up_s before that the AI is told to come to an end. silence_s: nobody speaks.
     media_idle_s: the carrier sends nothing, not even silence. ai_answer_s: the caller has finished and the AI stays
     dumb. reconnect_delays_s: pauses before each attempt to reach a lost provider. max_lead_ms: audio of the AI that the
-    carrier may hold unplayed. goodbye_s: the longest last sentence. linger_s: waiting for the last transcript.
+    carrier may hold unplayed. burst_s: sound that the line may send ahead of real time. goodbye_s: the longest last
+    sentence. linger_s: waiting for the last transcript.
     """
 
     max_call_s: float = 1800.0
@@ -20,6 +21,7 @@ class Limits:
     ai_answer_s: float = 20.0
     reconnect_delays_s: tuple[float, ...] = (0.0, 0.5, 1.0, 2.0, 4.0)
     max_lead_ms: float = 120_000.0
+    burst_s: float = 10.0
     goodbye_s: float = 20.0
     linger_s: float = 2.0
     tool_s: float = 10.0

@@ -122,7 +122,7 @@ class Session:
     async def _hear_line(self) -> SessionEnd:
         send_audio = self._ai.send_audio
         clock = self._clock
-        budget = InboundBudget(clock())
+        budget = InboundBudget(clock(), self._limits.burst_s)
         try:
             async for frame in self._line.frames():
                 now = self._last_frame_at = clock()
