@@ -84,15 +84,7 @@ def _at_the_sandbox(
 
     An account set for a real provider never goes to the sandbox, nor the sandbox's to a real one.
     """
-    carrier = f"http://127.0.0.1:{switches.carrier_port}"
-    ai = f"127.0.0.1:{switches.ai_port}"
-    providers: dict[str, dict[str, str]] = {
-        "TWILIO": {"TWILIO_API_BASE": carrier},
-        "TELNYX": {"TELNYX_API_BASE": f"{carrier}/v2"},
-        "OPENAI": {"OPENAI_BASE_URL": f"http://{ai}/v1", "OPENAI_REALTIME_BASE": f"ws://{ai}/v1"},
-        "GEMINI": {"GEMINI_API_BASE": f"http://{ai}"},
-        "DEEPGRAM": {"DEEPGRAM_API_BASE": f"http://{ai}"},
-    }
+    providers = addresses_of_providers(switches.carrier_port, switches.ai_port)
     accounts = secrets_store.sandbox_secrets(layout)
     if given.get("SANDBOX_SPEED", "1") != "1":  # its people talk faster than a line in earnest may
         environment = {"MEDIA_BURST_S": "3600"} | environment
@@ -109,6 +101,18 @@ def _at_the_sandbox(
         environment |= bases
         environment |= {name: path for name, path in accounts.items() if name.startswith(f"{provider}_")}
     return environment
+
+
+def addresses_of_providers(carrier_port: int, ai_port: int) -> dict[str, dict[str, str]]:
+    """Provider → the variables that say where it is, all of them on loopback."""
+    carrier, ai = f"http://127.0.0.1:{carrier_port}", f"127.0.0.1:{ai_port}"
+    return {
+        "TWILIO": {"TWILIO_API_BASE": carrier},
+        "TELNYX": {"TELNYX_API_BASE": f"{carrier}/v2"},
+        "OPENAI": {"OPENAI_BASE_URL": f"http://{ai}/v1", "OPENAI_REALTIME_BASE": f"ws://{ai}/v1"},
+        "GEMINI": {"GEMINI_API_BASE": f"http://{ai}"},
+        "DEEPGRAM": {"DEEPGRAM_API_BASE": f"http://{ai}"},
+    }
 
 
 def _port(given: Mapping[str, str], name: str, default: int) -> int:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 
 from config.run import checks, services, system_packages
-from config.run.environment import Switches, application_environment
+from config.run.environment import Switches, addresses_of_providers, application_environment
 from config.run.layout import ROOT, Layout
 from config.run.problem import Problem
 
@@ -25,6 +25,7 @@ _PRODUCT_VARIABLES = (
     "DEMO",
     "SECRET_KEY",
 )
+_NOBODY = 9  # the port where nobody listens: a test that names no server of its own reaches none
 # Journeys and drills run whole sets of processes and look at the clock: one at a time, beside nothing else.
 _ALONE = "e2e or drill"
 
@@ -101,6 +102,8 @@ def tools_environment(layout: Layout, endpoints: services.Endpoints) -> dict[str
     for name in ("PUBLIC_ORIGIN", "PUBLIC_MEDIA_ORIGIN", "PORT", "MEDIA_PORT"):
         environment.pop(name, None)
     environment["DJANGO_SETTINGS_MODULE"] = "config.settings.test"
+    for addresses in addresses_of_providers(_NOBODY, _NOBODY).values():
+        environment |= addresses
     environment["PATH"] = f"{os.path.dirname(sys.executable)}{os.pathsep}{environment.get('PATH', os.defpath)}"
     return environment
 
