@@ -70,7 +70,7 @@ def import_detail(request: HttpRequest, pk: int) -> HttpResponseBase:
 def import_cancel(request: HttpRequest, pk: int) -> HttpResponse:
     job = get_object_or_404(ContactImport, pk=pk)
     if imports.cancel_import(job.pk):
-        messages.success(request, _("The import is being cancelled. Rows added so far stay."))
+        messages.success(request, _("The import is being cancelled. Nothing of the file is kept."))
     else:
         messages.info(request, _("The import was over already."))
     return redirect("contacts:import", pk=pk)
