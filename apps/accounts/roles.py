@@ -58,6 +58,7 @@ def may(role: str, permission: Permission) -> bool:
 # under add, change or delete: nobody edits the record of what happened.
 _VIEW_ONLY: dict[str, Permission] = {
     "accounts.tokenfamily": Permission.USERS_EDIT,
+    "admin.logentry": Permission.USERS_EDIT,
     "axes.accesslog": Permission.USERS_EDIT,
     "calls.call": Permission.CALLS_VIEW,
     "calls.callevent": Permission.CALLS_VIEW,

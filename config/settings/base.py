@@ -171,6 +171,11 @@ CELERY_BEAT_SCHEDULE: dict[str, Any] = {
         "schedule": timedelta(seconds=10),
         "options": {"expires": 30},
     },
+    "contacts.resume_stale_imports": {
+        "task": "contacts.resume_stale_imports",
+        "schedule": timedelta(seconds=30),
+        "options": {"expires": 30},
+    },
     "accounts.purge_expired": {
         "task": "accounts.purge_expired",
         "schedule": timedelta(hours=1),
@@ -213,6 +218,7 @@ AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False  # the time we tell people
 AXES_LOCKOUT_CALLABLE = "apps.accounts.lockout.locked_out"
 AXES_CLIENT_IP_CALLABLE = "apps.core.client.client_ip"
 AXES_VERBOSE = False
+AXES_ENABLE_ADMIN = False  # its lists stand in our own back office
 # Names and passwords offered on the sign-in page; `make run` sets it, production never reads it.
 DEMO_LOGINS_FILE = env_str("DEMO_LOGINS_FILE", "")
 
@@ -383,3 +389,6 @@ PROMETHEUS_EXPORT_MIGRATIONS = False
 METRICS_TOKEN = env_str("METRICS_TOKEN", "")
 IMPORT_EXPORT_IMPORT_PERMISSION_CODE = "add"
 IMPORT_EXPORT_EXPORT_PERMISSION_CODE = "view"
+IMPORT_EXPORT_ESCAPE_FORMULAE_ON_EXPORT = True
+IMPORT_EXPORT_TMP_STORAGE_CLASS = "import_export.tmp_storages.CacheStorage"
+IMPORT_EXPORT_SKIP_ADMIN_EXPORT_UI = True

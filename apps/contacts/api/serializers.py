@@ -59,6 +59,8 @@ class ContactSerializer(serializers.ModelSerializer[Contact]):
     def validate(self, data: dict[str, Any]) -> dict[str, Any]:
         if "phone" in data:
             facts = read_phone(data["phone"], default_country=settings.DEFAULT_COUNTRY)
+            if not facts.country:
+                raise serializers.ValidationError({"phone": [_("The number belongs to no country.")]})
             data["country"] = facts.country
             if "time_zone" not in data:
                 data["time_zone"] = facts.time_zone
