@@ -17,6 +17,7 @@ from django.conf import settings as django_settings
 from django.test import Client
 
 from apps.calls import adapters
+from apps.calls.carriers.twilio.rest import TwilioCarrier
 from apps.core import breaker
 from tests.factories.calls import signature
 
@@ -99,7 +100,9 @@ def carrier(carrier_process, settings) -> Iterator[CarrierProcess]:
     yield carrier_process
     carrier_process.control("POST", "reset")
     breaker.close("twilio")
-    adapters.carrier_for("twilio")._client.http_client.session.close()
+    client = adapters.carrier_for("twilio")
+    assert isinstance(client, TwilioCarrier)
+    client.close()
     adapters.carrier_for.cache_clear()
 
 

@@ -1,6 +1,7 @@
 """Who sees which calls, in how many queries, and what a card says."""
 
 import json
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import AnonymousUser
@@ -64,8 +65,9 @@ def test_the_call_page_costs_five_queries_and_hides_late_repeats(alice, django_a
 def test_tables_can_show_costs_without_asking_per_row(django_assert_num_queries):
     for _ in range(4):
         make_leg()
+    rows: Any = selectors.with_people(selectors.with_costs(Call.objects.all()))
     with django_assert_num_queries(2):
-        assert [call.total_cost for call in selectors.with_people(selectors.with_costs(Call.objects.all()))] == [0] * 4
+        assert [row.total_cost for row in rows] == [0] * 4
 
 
 def test_every_event_kind_has_words():

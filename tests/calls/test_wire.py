@@ -87,6 +87,7 @@ def media(settings) -> Iterator[MediaServer]:
 def product(live_server, carrier: CarrierProcess, settings) -> Iterator[CarrierProcess]:
     """A web server and a worker of ours, and the carrier that reaches them."""
     settings.PUBLIC_ORIGIN = live_server.url
+    current_app.loader.import_default_modules()
     with start_worker(current_app, pool="threads", concurrency=4, perform_ping_check=False, loglevel="ERROR"):
         yield carrier
 

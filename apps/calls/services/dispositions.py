@@ -40,6 +40,6 @@ def set_disposition(call_id: int, code: str, note: str = "", by: User | None = N
         kind = EventKind.DISPOSITION_SET if by is None else EventKind.DISPOSITION_CORRECTED
         before_code = before.code if before is not None else ""
         tell(call_id, kind, timezone.now(), by=by, code=code, before=before_code, note=note)
-        announce(call_id)
+        announce(call)
         log.info("disposition_set", disposition=code, is_correction=by is not None)
     return call

@@ -136,7 +136,7 @@ def settle_leg(
         duration_s=talk_s or None,
     )
     _settle_call(call, leg, outcome=outcome, at=at)
-    announce(call.pk)
+    announce(call, leg)
     log.info("leg_ended", leg_id=leg.pk, outcome=str(outcome), talk_s=talk_s, sip_code=sip_code)
     return True
 
@@ -153,6 +153,8 @@ def _settle_call(call: Call, leg: Leg, *, outcome: Outcome, at: datetime) -> Non
         outcome=outcome, end_reason=reason, answered_at=call.answered_at or leg.answered_at, ended_at=at
     )
     if moved:
+        call.outcome, call.end_reason, call.ended_at = outcome, reason, at
+        call.answered_at = call.answered_at or leg.answered_at
         send_after_commit(call_ended, call_id=call.pk)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import structlog
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
 from apps.calls import adapters
@@ -27,13 +28,15 @@ from apps.core import phone
 from apps.core.breaker import CircuitOpen, guard
 from apps.core.queue import enqueue
 from apps.core.rate import wait_turn
-from apps.core.realtime import publish
+from apps.core.realtime import publish_many
 
 log = structlog.get_logger(__name__)
 
 DIAL_WITHIN_S = 60  # a call that could not be dialled so long after its claim is given back
 MAX_WAIT_S = 8.0  # for its turn at the campaign's pace; longer, and the worker does something else meanwhile
 PUT_BACK_S = 2.0
+
+_UNENDED = Call.objects.filter(pk=OuterRef("call_id"), end_reason="")
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +133,8 @@ def _create(calls: list[Call], *, now: datetime, expires_at: datetime) -> None:
     )
     for call, leg in zip(calls, legs, strict=True):
         call._prefetched_objects_cache = {"legs": [leg]}  # type: ignore[attr-defined]  # Django's own, for the card
-        publish(LIVE_GROUP, "call", dict(live_call_card(call)))
         enqueue("calls.dial_leg", leg.pk, expires_s=(expires_at - now).total_seconds())
+    publish_many(LIVE_GROUP, [("call", dict(live_call_card(call))) for call in calls])
     CALLS_CREATED.inc(len(calls))
 
 
@@ -180,12 +183,11 @@ def _may_dial(leg: Leg) -> bool:
 def _still_wanted(leg_id: int) -> bool:
     """Whether the leg is still ours to dial after the wait; from here on the time of the request is exact."""
     now = timezone.now()
+    wanted = Q(Q(expires_at__isnull=True) | Q(expires_at__gt=now), Exists(_UNENDED), state=LegState.REQUESTED)
+    if Leg.objects.filter(wanted, pk=leg_id).update(requested_at=now, updated_at=now):
+        return True  # who asks for its end from now on finds it with the carrier
     with transaction.atomic():
         call, leg = lock_leg(leg_id)
-        is_fresh = leg.expires_at is None or leg.expires_at > now
-        if is_fresh and not call.end_reason:
-            mine = Leg.objects.filter(pk=leg_id, state=LegState.REQUESTED)
-            return bool(mine.update(requested_at=now, updated_at=now))
         outcome = Outcome.CANCELED if call.end_reason else Outcome.NOT_PLACED
         if settle_leg(leg, outcome, at=now, only_from=[LegState.REQUESTED]) and not call.end_reason:
             tell(call.pk, EventKind.EXPIRED, now, leg_id=leg_id)
@@ -239,10 +241,11 @@ def _mark_unknown(leg_id: int, message: str) -> None:
         mine = Leg.objects.filter(pk=leg_id, state=LegState.REQUESTED)
         if not mine.update(state=LegState.UNKNOWN, carrier_error=message[:200], updated_at=now):
             return  # a webhook was faster than our doubt
+        leg.state = LegState.UNKNOWN
         tell(call.pk, EventKind.UNKNOWN, now, leg_id=leg_id, message=message)
         if leg.carrier_call_id is None:
             enqueue("calls.reconcile_leg", leg_id, countdown_s=3)
-        announce(call.pk)
+        announce(call, leg)
 
 
 def _put_back(leg_id: int, *, reason: str, code: str = "", after_s: float | None = None) -> None:

@@ -120,8 +120,11 @@ def machine_heard(leg_id: int, news: MachineNews) -> bool:
         if leg.state == LegState.ENDED and leg.outcome == Outcome.ANSWERED:
             outcome = outcome_of(LineStatus.COMPLETED, news.verdict)
             Leg.objects.filter(pk=leg.pk, outcome=Outcome.ANSWERED).update(outcome=outcome)
-            Call.objects.filter(pk=call.pk, outcome=Outcome.ANSWERED).update(outcome=outcome)
-        announce(call.pk)
+            if leg.party == Party.CUSTOMER:
+                Call.objects.filter(pk=call.pk, outcome=Outcome.ANSWERED).update(outcome=outcome)
+                call.outcome = outcome
+            leg.outcome = outcome
+        announce(call, leg)
         log.info("machine_verdict_heard", leg_id=leg.pk, answered_by=news.answered_by)
         return True
 
@@ -152,15 +155,18 @@ def _move(call: Call, leg: Leg, news: LineNews, *, at: datetime, now: datetime) 
     if not moved:
         return False
     leg.state = state
+    for name, time in times.items():
+        setattr(leg, name, time)
     tell(call.pk, _KINDS[state], at, leg_id=leg.pk, key=news.key)
     if state is LegState.ANSWERED:
         if leg.ringing_at is not None:
             RING_SECONDS.labels(leg.carrier).observe(max(0.0, (at - leg.ringing_at).total_seconds()))
         mine = Call.objects.filter(pk=call.pk, answered_at__isnull=True)
         if leg.party == Party.CUSTOMER and mine.update(answered_at=at):
+            call.answered_at = at
             send_after_commit(call_answered, call_id=call.pk)
     _hang_up_if_unwanted(call, leg)
-    announce(call.pk)
+    announce(call, leg)
     log.info(f"leg_{state.value}", leg_id=leg.pk)
     return True
 
@@ -176,6 +182,8 @@ def _take_late(call: Call, leg: Leg, news: LineNews, *, at: datetime) -> None:
         Leg.objects.filter(pk=leg.pk).update(answered_at=at)
         if leg.party == Party.CUSTOMER:
             Call.objects.filter(pk=call.pk).update(answered_at=at)
+            call.answered_at = at
+            announce(call, leg)
     if news.key:
         kind = EventKind.ENDED if news.status.is_final else _KINDS[_STATES[news.status]]
         tell(call.pk, kind, at, leg_id=leg.pk, key=news.key, is_late=True, status=str(news.status))
@@ -201,11 +209,12 @@ def _is_ours(leg: Leg, carrier_call_id: str) -> bool:
         log.error("carrier_call_differs", leg_id=leg.pk, told=carrier_call_id, known=leg.carrier_call_id)
         return False
     # A guess by numbers may have given this call to another leg; the token in the URL is proof, and wins.
-    others = Leg.objects.filter(carrier=leg.carrier, carrier_call_id=carrier_call_id).exclude(pk=leg.pk)
-    if others.exclude(state=LegState.QUEUED).exists():
+    others = dict(Leg.objects.filter(carrier=leg.carrier, carrier_call_id=carrier_call_id).values_list("pk", "state"))
+    if any(state != LegState.QUEUED for state in others.values()):
         log.error("carrier_call_taken", leg_id=leg.pk, told=carrier_call_id)
         return False
-    others.update(carrier_call_id=None, state=LegState.UNKNOWN)
+    if others:
+        Leg.objects.filter(pk__in=others, state=LegState.QUEUED).update(carrier_call_id=None, state=LegState.UNKNOWN)
     Leg.objects.filter(pk=leg.pk).update(carrier_call_id=carrier_call_id)
     leg.carrier_call_id = carrier_call_id
     return True

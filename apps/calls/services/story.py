@@ -8,12 +8,14 @@ from typing import Any
 
 import structlog
 from django.db import transaction
+from django.db.models import prefetch_related_objects
 from django.dispatch import Signal
 
 from apps.accounts.models import User
 from apps.calls.events import LIVE_GROUP, EventKind
-from apps.calls.models import Call, CallEvent, Leg
-from apps.calls.selectors import live_call_card, with_people
+from apps.calls.models import Call, CallEvent, Leg, Party
+from apps.calls.models.call import CallQuerySet
+from apps.calls.selectors import live_call_card
 from apps.core.realtime import publish
 
 log = structlog.get_logger(__name__)
@@ -31,16 +33,20 @@ def call_context(call: Call) -> Iterator[None]:
 
 def lock_call(call_id: int) -> Call:
     """The call, locked until the transaction ends: whoever moves its legs takes this lock first."""
-    return Call.objects.select_for_update(of=("self",)).get(pk=call_id)
+    return _locked().get(pk=call_id)
 
 
 def lock_leg(leg_id: int) -> tuple[Call, Leg]:
-    """The leg and its call, read under the call's lock. Raises Leg.DoesNotExist."""
-    call_id = Leg.objects.values_list("call_id", flat=True).get(pk=leg_id)
-    call = lock_call(call_id)
-    leg = Leg.objects.get(pk=leg_id)
+    """The leg and its call, read under the call's lock. Raises Call.DoesNotExist."""
+    call = _locked().get(legs__pk=leg_id)
+    leg = Leg.objects.get(pk=leg_id)  # a query of its own: the lock may have been waited for
     leg.call = call
     return call, leg
+
+
+def _locked() -> CallQuerySet:
+    calls: CallQuerySet = Call.objects.select_for_update(of=("self",))
+    return calls.select_related("contact", "virtual_agent", "disposition")
 
 
 def tell(
@@ -67,9 +73,15 @@ def is_told(key: str) -> bool:
     return bool(key) and CallEvent.objects.filter(key=key).exists()
 
 
-def announce(call_id: int) -> None:
-    """Show the call, as it stands in this transaction, on every open page after commit."""
-    call = with_people(Call.objects.filter(pk=call_id)).get()
+def announce(call: Call, leg: Leg | None = None) -> None:
+    """Show the call on every open page after commit. Call and leg must be as their rows are.
+
+    leg: the customer's, if it is at hand; it is read otherwise.
+    """
+    if leg is not None and leg.party == Party.CUSTOMER:
+        call._prefetched_objects_cache = {"legs": [leg]}  # type: ignore[attr-defined]  # Django's own, for the card
+    else:
+        prefetch_related_objects([call], "legs")
     publish(LIVE_GROUP, "call", dict(live_call_card(call)))
 
 

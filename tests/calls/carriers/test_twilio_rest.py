@@ -21,7 +21,7 @@ def twilio(carrier: CarrierProcess, settings):
         timeout_s=1,
     )
     yield client
-    client._client.http_client.session.close()
+    client.close()
 
 
 def request(to: str = "+12125550113", **fields) -> PlaceRequest:
@@ -96,7 +96,7 @@ def test_nobody_there_means_nothing_was_asked():
     with pytest.raises(CarrierError) as error:
         twilio.place(request())
     assert (error.value.fault, error.value.maybe_placed) == (Fault.OUTAGE, False)
-    twilio._client.http_client.session.close()
+    twilio.close()
 
 
 def test_phone_numbers_do_not_reach_the_log(twilio, caplog):

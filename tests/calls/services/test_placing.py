@@ -36,6 +36,7 @@ def test_calls_are_created_in_order_with_the_rule_that_allowed_them(queue, djang
     assert isinstance(refused, NotCallable)
     assert refused.code == "dnc"
     assert [first.contact, last.contact] == [requests[0].contact, requests[2].contact]
+    assert isinstance(first, Call)
     leg = Leg.objects.get(call=first)
     assert (leg.state, leg.to_number, leg.from_number) == (LegState.CREATED, first.remote_phone, first.number.e164)
     assert leg.expires_at == now + timedelta(seconds=60)

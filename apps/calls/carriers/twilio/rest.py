@@ -81,7 +81,12 @@ class TwilioCarrier:
     name = "twilio"
 
     def __init__(self, *, account_sid: str, auth_token: str, api_base: str, timeout_s: float) -> None:
-        self._client = Client(account_sid, auth_token, http_client=_HttpClient(api_base, timeout_s))
+        self._http = _HttpClient(api_base, timeout_s)
+        self._client = Client(account_sid, auth_token, http_client=self._http)
+
+    def close(self) -> None:
+        """Let the pooled connections go."""
+        self._http.session.close()
 
     def place(self, request: PlaceRequest) -> CarrierCall:
         options: dict[str, Any] = {}
