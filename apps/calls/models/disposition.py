@@ -1,5 +1,7 @@
 """What a conversation meant to the business."""
 
+from typing import ClassVar
+
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -13,6 +15,8 @@ class Disposition(models.Model):
     is_success = models.BooleanField(_("counts as success"), default=False)
     is_active = models.BooleanField(_("in use"), default=True)
     position = models.PositiveSmallIntegerField(_("position"), default=0)
+
+    objects: ClassVar[models.Manager["Disposition"]] = models.Manager()
 
     class Meta:
         verbose_name = _("disposition")

@@ -1,5 +1,7 @@
 """A configured AI that holds conversations."""
 
+from typing import ClassVar
+
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -39,6 +41,8 @@ class VirtualAgent(models.Model):
     )
     tools = models.JSONField(_("tools"), default=all_tools, help_text=_("What it may do during a call."))
     is_active = models.BooleanField(_("in use"), default=True)
+
+    objects: ClassVar[models.Manager["VirtualAgent"]] = models.Manager()
 
     class Meta:
         verbose_name = _("virtual agent")
