@@ -87,8 +87,7 @@ def _text(event: CallEvent, names: dict[str, str]) -> str:
         case EventKind.TOOL_CALLED:
             return str(data.get("name") or "")
         case EventKind.DISPOSITION_SET | EventKind.DISPOSITION_CORRECTED:
-            name = names.get(str(data.get("code")), str(data.get("code") or ""))
-            return " · ".join(part for part in (name, str(data.get("note") or "")) if part)
+            return _joined(names.get(str(data.get("code")), data.get("code")), data.get("note"), data.get("by"))
         case EventKind.CALLBACK_REQUESTED:
             at = parse_datetime(str(data.get("at") or ""))
             return date_format(localtime(at), "DATETIME_FORMAT") if at else ""
@@ -96,14 +95,18 @@ def _text(event: CallEvent, names: dict[str, str]) -> str:
             known = dict(Channel.choices)
             return ", ".join(str(known.get(channel, channel)) for channel in data.get("channels", []))
         case EventKind.END_REQUESTED:
-            return _reason(data.get("reason"))
+            return _joined(_reason(data.get("reason")), data.get("by"))
         case EventKind.ENDED:
             outcome = str(data.get("outcome") or "")
             word = str(Outcome(outcome).label) if outcome in Outcome.values else outcome
-            return " · ".join(part for part in (word, _reason(data.get("end_reason"))) if part)
+            return _joined(word, _reason(data.get("end_reason")))
         case EventKind.SESSION_ENDED | EventKind.AI_FAILED | EventKind.STREAM_ERROR:
             return str(data.get("error") or data.get("reason") or "")
     return ""
+
+
+def _joined(*parts: object) -> str:
+    return " · ".join(str(part) for part in parts if part)
 
 
 def _reason(code: object) -> str:
