@@ -12,7 +12,6 @@ from django.utils.translation import gettext_lazy as _
 from django_redis import get_redis_connection
 
 from apps.calls.carriers.base import Carrier, Webhooks, proves_service_is_up
-from apps.calls.carriers.twilio.rest import TwilioCarrier
 from apps.calls.models import Carrier as CarrierCode
 from apps.calls.models import Provider
 from apps.calls.voice_ai.base import VoiceAI, VoiceAIError
@@ -32,6 +31,8 @@ class CarrierNotConfigured(DomainError):
 def _twilio() -> Carrier:
     if not (settings.TWILIO_ACCOUNT_SID and settings.TWILIO_AUTH_TOKEN):
         raise CarrierNotConfigured(_("Twilio has no credentials. Set TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN."))
+    from apps.calls.carriers.twilio.rest import TwilioCarrier  # some 15 MB, for workers only
+
     return TwilioCarrier(
         account_sid=settings.TWILIO_ACCOUNT_SID,
         auth_token=settings.TWILIO_AUTH_TOKEN,
@@ -53,6 +54,15 @@ def carrier_for(code: str) -> Carrier:
     # Shared by all workers, so that one worker's bad news is everybody's.
     breaker.configure(code, redis=get_redis_connection("default"), ignore=proves_service_is_up)
     return carrier
+
+
+def longest_request_s() -> float:
+    """How long a request to a carrier may take at most: connecting and reading have the time limit each."""
+    return float(2 * settings.CARRIER_TIMEOUT_S)
+
+
+def longest_call_s() -> int:
+    return int(settings.CALL_MAX_MINUTES) * 60
 
 
 def webhooks_for(token: str) -> Webhooks:

@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
-from django.conf import settings
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
@@ -33,7 +32,7 @@ from apps.core.realtime import publish_many
 log = structlog.get_logger(__name__)
 
 DIAL_WITHIN_S = 60  # a call that could not be dialled so long after its claim is given back
-MAX_WAIT_S = 8.0  # for its turn at the campaign's pace; longer, and the worker does something else meanwhile
+MAX_WAIT_S = 5.0  # for its turn at the campaign's pace; longer, and the worker does something else meanwhile
 PUT_BACK_S = 2.0
 
 _UNENDED = Call.objects.filter(pk=OuterRef("call_id"), end_reason="")
@@ -157,7 +156,7 @@ def dial_leg(leg_id: int) -> None:
         if not wait_turn(brief.pace_key, per_second=brief.calls_per_second, max_wait_s=MAX_WAIT_S):
             _put_back(leg_id, reason="pace")
             return
-        if _still_wanted(leg_id):
+        if _still_wanted(leg):
             _place(leg, brief)
 
 
@@ -180,12 +179,14 @@ def _may_dial(leg: Leg) -> bool:
     return True
 
 
-def _still_wanted(leg_id: int) -> bool:
+def _still_wanted(leg: Leg) -> bool:
     """Whether the leg is still ours to dial after the wait; from here on the time of the request is exact."""
+    leg_id = leg.pk
     now = timezone.now()
     wanted = Q(Q(expires_at__isnull=True) | Q(expires_at__gt=now), Exists(_UNENDED), state=LegState.REQUESTED)
     if Leg.objects.filter(wanted, pk=leg_id).update(requested_at=now, updated_at=now):
-        return True  # who asks for its end from now on finds it with the carrier
+        tell(leg.call_id, EventKind.REQUESTED, now, leg_id=leg_id)  # stands even if we die in the next moment
+        return True  # and who asks for its end from now on finds it with the carrier
     with transaction.atomic():
         call, leg = lock_leg(leg_id)
         outcome = Outcome.CANCELED if call.end_reason else Outcome.NOT_PLACED
@@ -200,7 +201,7 @@ def _place(leg: Leg, brief: CallBrief) -> None:
         from_=leg.from_number,
         webhooks=adapters.webhooks_for(leg.token),
         ring_timeout_s=brief.ring_timeout_s,
-        max_duration_s=settings.CALL_MAX_MINUTES * 60,
+        max_duration_s=adapters.longest_call_s(),
         detect_machine=leg.call.virtual_agent_id is not None,
     )
     try:

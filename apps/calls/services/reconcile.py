@@ -16,6 +16,7 @@ from apps.calls.events import EventKind
 from apps.calls.metrics import LEGS_RECONCILED
 from apps.calls.models import Leg
 from apps.calls.services.ending import settle_leg
+from apps.calls.services.placing import MAX_WAIT_S
 from apps.calls.services.progress import leg_accepted, leg_progressed
 from apps.calls.services.story import call_context, lock_leg, tell
 from apps.calls.states import LegState, Outcome
@@ -26,7 +27,6 @@ log = structlog.get_logger(__name__)
 
 BATCH = 200
 NOT_PICKED_UP_S = 15  # created, and no worker took it
-WORKER_LOST_S = 45  # requested: longer than a worker waits for its turn and for the carrier together
 ASK_UNKNOWN_EVERY_S = 4
 UNKNOWN_GRACE_S = 60  # not at the carrier so long after we asked: it never got there
 RING_QUIET_S = 45  # accepted or ringing, and no news
@@ -34,6 +34,11 @@ TALK_QUIET_S = 60  # answered, and no news
 HEARTBEAT_STALE_S = 30
 HANG_UP_QUIET_S = 15  # to be ended, and still there
 CLOCK_SKEW_S = 5  # between the carrier's clock and ours
+
+
+def worker_lost_s() -> float:
+    """Longer than a worker waits for its turn and for the carrier together: a leg still requested has lost its own."""
+    return MAX_WAIT_S + adapters.longest_request_s() + CLOCK_SKEW_S
 
 
 def reconcile_stale_legs(*, limit: int = BATCH) -> int:
@@ -48,7 +53,7 @@ def reconcile_stale_legs(*, limit: int = BATCH) -> int:
     )
     cases = {
         "not_picked_up": Q(state=LegState.CREATED) & quiet_for(NOT_PICKED_UP_S),
-        "worker_lost": Q(state=LegState.REQUESTED) & quiet_for(WORKER_LOST_S),
+        "worker_lost": Q(state=LegState.REQUESTED) & quiet_for(worker_lost_s()),
         "unknown": Q(state=LegState.UNKNOWN) & quiet_for(ASK_UNKNOWN_EVERY_S),
         "end_overdue": Q(carrier_call_id__isnull=False) & ~Q(call__end_reason="") & quiet_for(HANG_UP_QUIET_S),
         "ring_quiet": Q(state__in=[LegState.QUEUED, LegState.RINGING]) & quiet_for(RING_QUIET_S),
@@ -99,7 +104,7 @@ def _dial_or_drop(leg: Leg) -> None:
 
 def _doubt(leg: Leg) -> None:
     """Its worker is gone, somewhere between taking the leg and the carrier's answer: it may ring, or not."""
-    quiet = timezone.now() - timedelta(seconds=WORKER_LOST_S)
+    quiet = timezone.now() - timedelta(seconds=worker_lost_s())
     mine = Leg.objects.filter(pk=leg.pk, state=LegState.REQUESTED, requested_at__lt=quiet)
     with transaction.atomic():
         if mine.update(state=LegState.UNKNOWN, updated_at=timezone.now()):

@@ -81,6 +81,7 @@ def test_a_leg_is_dialled_with_its_token_in_every_url(carrier, settings):
     dialled_again = dialled(leg)
     assert dialled_again.carrier_call_id == leg.carrier_call_id
     assert carrier.n_creates(leg.to_number) == 1
+    assert [event.kind for event in CallEvent.objects.filter(leg=leg)] == ["requested", "queued"]
 
 
 @pytest.mark.django_db(transaction=True)
