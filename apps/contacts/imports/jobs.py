@@ -102,40 +102,37 @@ def run_import(import_id: int) -> None:
 def _import(job: ContactImport) -> None:
     if job.file.size > settings.IMPORT_MAX_BYTES:
         raise BadFile("too_large")
-    with _local_copy(job) as path, tempfile.TemporaryFile("w+b") as raw_report:
+    with (
+        _local_copy(job) as path,
+        tempfile.TemporaryFile("w+b") as raw_report,
+        # The mark at its start tells spreadsheets what they read.
+        io.TextIOWrapper(raw_report, encoding="utf-8-sig", newline="") as report,
+    ):
         shape = shape_of(path)
         with translation.override(_language_of(job)):
+            csv.writer(report).writerow([_("Row"), _("Phone"), _("Result"), _("Reason")])
             words = _words()
-        _read_and_load(job, path, shape, raw_report, words)
+        reader = RowReader(
+            shape.columns,
+            default_country=settings.DEFAULT_COUNTRY,
+            uploaded_at=job.created_at,
+            file_name=job.file_name,
+        )
+        progress = _Progress(job)
+        with Loader(job.contact_list_id, report, words, while_waiting=progress.show) as loader:
+            for batch in _batches(reader, path, shape):
+                loader.put(batch)
+                progress.n_rows += len(batch.fates)
+                progress.show_now_and_then()
+            if progress.n_rows == 0:
+                raise BadFile("no_rows")
+            progress.show()
+            loader.commit(partial(_seal, job, report, raw_report, progress.n_rows))
 
 
 def _language_of(job: ContactImport) -> str:
     """The report is written for the person who uploaded the file."""
     return str(job.created_by.language) if job.created_by is not None else settings.LANGUAGE_CODE
-
-
-def _read_and_load(
-    job: ContactImport, path: Path, shape: Shape, raw_report: IO[bytes], words: dict[str, tuple[str, str]]
-) -> None:
-    report = io.TextIOWrapper(raw_report, encoding="utf-8-sig", newline="")  # the mark tells spreadsheets
-    with translation.override(_language_of(job)):
-        csv.writer(report).writerow([_("Row"), _("Phone"), _("Result"), _("Reason")])
-    reader = RowReader(
-        shape.columns,
-        default_country=settings.DEFAULT_COUNTRY,
-        uploaded_at=job.created_at,
-        file_name=job.file_name,
-    )
-    progress = _Progress(job)
-    with Loader(job.contact_list_id, report, words, while_waiting=progress.show) as loader:
-        for batch in _batches(reader, path, shape):
-            loader.put(batch)
-            progress.n_rows += len(batch.fates)
-            progress.show_now_and_then()
-        if progress.n_rows == 0:
-            raise BadFile("no_rows")
-        progress.show()
-        loader.commit(partial(_seal, job, report, raw_report, progress.n_rows))
 
 
 class _Progress:

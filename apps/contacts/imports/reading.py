@@ -18,6 +18,8 @@ _MOST_LINES = 20
 _LONGEST_LINE = 200_000
 # What ``surrogateescape`` makes of a byte that is no UTF-8.
 _STRAY = re.compile("[\udc80-\udcff]")
+# How workbooks, pictures, papers and archives begin.
+_NO_TEXT = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"%PDF", b"\x1f\x8b", b"{\\rtf", b"\x89PNG", b"\xff\xd8\xff", b"GIF8")
 _SEP = re.compile(r"sep=(.)\r?\n?", re.IGNORECASE)
 
 
@@ -137,8 +139,8 @@ def _encoding_of(path: Path, sample: bytes) -> tuple[str, str]:
             return "utf-16-le", "replace"
         if n_even > n * 0.6:
             return "utf-16-be", "replace"
-        raise BadFile("not_csv")
-    if sample.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"%PDF", b"\x1f\x8b", b"{\\rtf")):
+    # Below the header a NUL costs its row; in it, or behind one of these marks, there is no text to read.
+    if sample.startswith(_NO_TEXT) or b"\x00" in sample.split(b"\n", 1)[0]:
         raise BadFile("not_csv")
     n_good, n_bad = _utf8_sequences(path)
     # A stray byte in a file that else is UTF-8 costs its row; a file full of them is of another encoding.
