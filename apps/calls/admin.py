@@ -2,13 +2,15 @@
 
 from typing import Any, ClassVar
 
+from django import forms
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.forms import Script
+from django.forms import ModelForm, Script
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from import_export.admin import ImportExportMixin
 from import_export.formats.base_formats import CSV
@@ -17,6 +19,7 @@ from import_export.resources import ModelResource
 from apps.accounts.models import Language
 from apps.calls import selectors
 from apps.calls.models import Call, CallEvent, CostItem, Disposition, Leg, Number, Price, Turn, VirtualAgent
+from apps.calls.models.virtual_agent import all_tools
 from apps.core.admin_site import Group
 from apps.core.back_office import BackOfficeAdmin, ReadOnlyAdmin, ReadOnlyInline
 
@@ -37,17 +40,46 @@ def language_tabs(*fields: str, description: Any = "") -> list[tuple[Any, dict[s
 
 
 class LanguageTabs:
-    """Form media of a model with texts in several languages."""
+    """The form of a model with texts in several languages: the tab says the language, the label need not."""
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)  # type: ignore[misc]  # of ModelAdmin
+        original = getattr(db_field, "translated_field", None)
+        if field is not None and original is not None:
+            field.label = capfirst(original.verbose_name)
+        return field
 
     class Media:
         js = (Script("js/admin-languages.js", type="module"),)
         css = {"all": ("css/admin-languages.css",)}
 
 
+TOOLS: dict[str, Any] = {
+    "end_call": _("hang up when the conversation is over"),
+    "set_disposition": _("choose the disposition"),
+    "opt_out": _("put the person on the do-not-call list"),
+    "schedule_callback": _("agree on a callback"),
+}
+
+
+class VirtualAgentForm(ModelForm[VirtualAgent]):
+    tools = forms.MultipleChoiceField(
+        label=_("Tools"),
+        choices=lambda: [(name, TOOLS.get(name, name)) for name in all_tools()],
+        widget=forms.CheckboxSelectMultiple,
+        required=False,
+    )
+
+    class Meta:
+        model = VirtualAgent
+        fields = ("tools",)  # the sections of the form add the rest
+
+
 @admin.register(VirtualAgent)
 class VirtualAgentAdmin(LanguageTabs, BackOfficeAdmin[VirtualAgent]):
     group = Group.CONVERSATION
     position = 1
+    form = VirtualAgentForm
     list_display = ("name", "company", "speaks_as", "language", "is_active")
     list_filter = ("is_active", "provider", "language")
     search_fields = ("name", "company", "speaks_as")

@@ -1,5 +1,7 @@
 """How a list of calls is narrowed, on the page, in its CSV and in the API alike."""
 
+from decimal import Decimal
+
 import django_filters
 from django import forms
 from django.db.models import Q, QuerySet
@@ -56,6 +58,9 @@ class CallFilter(django_filters.FilterSet):
                 found |= Q(remote_phone__contains=digits)
             calls = calls.filter(found)
         return calls
+
+    def of_campaign(self, calls: QuerySet[Call], name: str, value: Decimal) -> QuerySet[Call]:
+        return calls.filter(brief__campaign_id=int(value))
 
     def only_live(self, calls: QuerySet[Call], name: str, value: str) -> QuerySet[Call]:
         return calls.filter(ended_at__isnull=value == "true")

@@ -1,7 +1,9 @@
 from typing import Any
 
+from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
+from rest_framework.validators import UniqueValidator
 
 from apps.accounts.models import Language
 from apps.calls.models import Call, CallEvent, CostItem, Disposition, Leg, Number, Turn, VirtualAgent
@@ -12,6 +14,13 @@ _LANGUAGES = [code for code, _name in Language.choices]
 
 
 class NumberSerializer(serializers.ModelSerializer[Number]):
+    e164 = serializers.RegexField(
+        r"^\+[1-9][0-9]{6,14}$",
+        help_text="E.164, for example +12025550123.",
+        error_messages={"invalid": _("Write it in full with country code, for example +12025550123.")},
+        validators=[UniqueValidator(Number.objects.all())],
+    )
+
     class Meta:
         model = Number
         fields = ["id", "e164", "carrier", "label", "is_active"]

@@ -2,6 +2,7 @@
 
 from typing import Any, cast
 
+from django.db import transaction
 from django.db.models import Count, QuerySet
 from django.utils import timezone
 from django_filters import rest_framework as filters
@@ -11,6 +12,7 @@ from rest_framework.decorators import action
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.serializers import BaseSerializer
 
 from apps.accounts.models import User
 from apps.accounts.roles import Permission
@@ -121,6 +123,10 @@ class ConsentViewSet(
     filterset_class = ConsentFilter
     search_fields = ["source"]
     ordering_fields = ["given_at"]
+
+    @transaction.atomic
+    def perform_create(self, serializer: BaseSerializer[Consent]) -> None:
+        serializer.save()
 
     @extend_schema(request=None, responses=ConsentSerializer)
     @action(detail=True, methods=["post"])
