@@ -42,7 +42,7 @@ class CallFilter(django_filters.FilterSet):
         field_name="created_at", lookup_expr="date__lte", label=_("To"), widget=_date_input()
     )
     campaign = django_filters.NumberFilter(
-        field_name="brief__campaign_id", label=_("Campaign no."), widget=forms.HiddenInput()
+        method="of_campaign", label=_("Campaign no."), widget=forms.HiddenInput()
     )
 
     class Meta:
