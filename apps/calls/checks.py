@@ -56,6 +56,14 @@ def check_limits(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     if not 1 <= settings.CARRIER_TIMEOUT_S <= 15:
         hint = "Longer, and the check for lost workers would doubt requests that are still under way."
         found.append(Error("CARRIER_TIMEOUT_S must lie between 1 and 15.", hint=hint, id="calls.E007"))
+    if settings.LEG_QUIET_S < 9:
+        hint = "Media processes give a sign of life every five seconds."
+        found.append(Error("LEG_QUIET_S must be at least 9.", hint=hint, id="calls.E008"))
+    if settings.LEG_UNKNOWN_S < 2 * settings.CARRIER_TIMEOUT_S + 1:
+        hint = "A request that is still under way would be written off, and then ring."
+        found.append(Error("LEG_UNKNOWN_S must be more than twice CARRIER_TIMEOUT_S.", hint=hint, id="calls.E009"))
+    if settings.RECONCILE_EVERY_S < 1:
+        found.append(Error("RECONCILE_EVERY_S must be at least 1.", hint="Give it seconds.", id="calls.E010"))
     if settings.WEBHOOK_MAX_AGE_HOURS < 1:
         found.append(Warning("WEBHOOK_MAX_AGE_HOURS refuses every webhook.", hint="Give it hours.", id="calls.W001"))
     return found

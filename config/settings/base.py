@@ -154,6 +154,8 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 4
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_TIMEZONE = "UTC"
+# How often we look for what a crash or a lost message left behind.
+RECONCILE_EVERY_S = env_int("RECONCILE_EVERY_S", 10)
 # Periodic work belongs to the app that does it: see CELERY_BEAT_SCHEDULE below.
 CELERY_BEAT_SCHEDULE: dict[str, Any] = {
     "campaigns.run_dial_cycles": {
@@ -163,13 +165,13 @@ CELERY_BEAT_SCHEDULE: dict[str, Any] = {
     },
     "campaigns.settle_overdue_attempts": {
         "task": "campaigns.settle_overdue_attempts",
-        "schedule": timedelta(seconds=10),
-        "options": {"expires": 30},
+        "schedule": timedelta(seconds=RECONCILE_EVERY_S),
+        "options": {"expires": 3 * RECONCILE_EVERY_S},
     },
     "calls.reconcile_stale_legs": {
         "task": "calls.reconcile_stale_legs",
-        "schedule": timedelta(seconds=10),
-        "options": {"expires": 30},
+        "schedule": timedelta(seconds=RECONCILE_EVERY_S),
+        "options": {"expires": 3 * RECONCILE_EVERY_S},
     },
     "contacts.resume_stale_imports": {
         "task": "contacts.resume_stale_imports",
@@ -365,6 +367,10 @@ DEEPGRAM_API_KEY = env_str("DEEPGRAM_API_KEY", "")
 DEEPGRAM_API_BASE = env_str("DEEPGRAM_API_BASE", "https://api.deepgram.com").rstrip("/")
 
 CARRIER_TIMEOUT_S = env_int("CARRIER_TIMEOUT_S", 10)
+# A call of which nothing was heard for so long is asked for at the carrier.
+LEG_QUIET_S = env_int("LEG_QUIET_S", 45)
+# A call that we do not know to exist, and that the carrier does not know so long after we asked for it, never got there.
+LEG_UNKNOWN_S = env_int("LEG_UNKNOWN_S", 60)
 WEBHOOK_MAX_BYTES = env_int("WEBHOOK_MAX_BYTES", 65_536)
 WEBHOOK_MAX_AGE_HOURS = env_int("WEBHOOK_MAX_AGE_HOURS", 6)
 MEDIA_MAX_CALLS = env_int("MEDIA_MAX_CALLS", 150)

@@ -48,4 +48,4 @@ def test_debug_and_impossible_limits(settings):
     settings.CARRIER_TIMEOUT_S = 40
     settings.WEBHOOK_MAX_AGE_HOURS = 0
     assert ids(checks.check_no_debug(None)) == ["calls.E006"]
-    assert ids(checks.check_limits(None)) == ["calls.E007", "calls.W001"]
+    assert ids(checks.check_limits(None)) == ["calls.E007", "calls.E009", "calls.W001"]

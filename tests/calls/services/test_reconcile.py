@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from django.conf import settings
 from django.utils import timezone
 
 from apps.calls.models import Call, EndReason, Leg
@@ -79,7 +80,7 @@ def test_a_worker_that_died_before_it_asked_leaves_nothing_at_the_carrier(carrie
     leg = make_leg(LegState.REQUESTED, quiet_s=50)
     assert checked(leg).state == LegState.UNKNOWN
     assert checked(leg).state == LegState.UNKNOWN  # not there, but it might still come
-    Leg.objects.filter(pk=leg.pk).update(requested_at=timezone.now() - timedelta(seconds=reconcile.UNKNOWN_GRACE_S + 1))
+    Leg.objects.filter(pk=leg.pk).update(requested_at=timezone.now() - timedelta(seconds=settings.LEG_UNKNOWN_S + 1))
     assert (checked(leg).state, leg.outcome) == (LegState.ENDED, Outcome.NOT_PLACED)
     assert carrier.n_creates(leg.to_number) == 0
 
@@ -103,7 +104,7 @@ def test_a_request_without_an_answer_that_did_not_get_through_is_not_placed(carr
     leg = make_leg()
     placing.dial_leg(leg.pk)
     assert checked(leg).state == LegState.UNKNOWN
-    Leg.objects.filter(pk=leg.pk).update(requested_at=timezone.now() - timedelta(seconds=reconcile.UNKNOWN_GRACE_S + 1))
+    Leg.objects.filter(pk=leg.pk).update(requested_at=timezone.now() - timedelta(seconds=settings.LEG_UNKNOWN_S + 1))
     assert checked(leg).outcome == Outcome.NOT_PLACED
 
 
