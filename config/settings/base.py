@@ -369,7 +369,7 @@ DEEPGRAM_API_BASE = env_str("DEEPGRAM_API_BASE", "https://api.deepgram.com").rst
 CARRIER_TIMEOUT_S = env_int("CARRIER_TIMEOUT_S", 10)
 # A call of which nothing was heard for so long is asked for at the carrier.
 LEG_QUIET_S = env_int("LEG_QUIET_S", 45)
-# A call that we do not know to exist, and that the carrier does not know so long after we asked for it, never got there.
+# A call whose placing was not confirmed, and which the carrier does not know by then, never got there.
 LEG_UNKNOWN_S = env_int("LEG_UNKNOWN_S", 60)
 WEBHOOK_MAX_BYTES = env_int("WEBHOOK_MAX_BYTES", 65_536)
 WEBHOOK_MAX_AGE_HOURS = env_int("WEBHOOK_MAX_AGE_HOURS", 6)

@@ -7,7 +7,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from apps.calls.models import Call, EndReason, Leg
-from apps.calls.services import placing, reconcile
+from apps.calls.services import placing
 from apps.calls.services.reconcile import reconcile_leg, reconcile_stale_legs
 from apps.calls.states import LegState, Outcome
 from tests.factories.calls import make_leg
