@@ -63,7 +63,7 @@ class SessionSink:
     async def close(self, end: SessionEnd) -> None:
         """First the records, then the word that ends the call: what follows a call finds its transcript."""
         self._journal.close_leg(self._plan.leg_id)
-        self.event("session_ended", {"reason": str(end.cause), "error": end.detail})
+        self.event("session_ended", {"reason": str(end.cause), "detail": end.detail})
         try:
             async with asyncio.timeout(_FLUSH_S):
                 await self._journal.flush(self._plan.call_id)

@@ -11,7 +11,7 @@ class Limits:
     media_idle_s: the carrier sends nothing, not even silence. ai_answer_s: the caller has finished and the AI stays
     dumb. reconnect_delays_s: pauses before each attempt to reach a lost provider. max_lead_ms: audio of the AI that the
     carrier may hold unplayed. burst_s: sound that the line may send ahead of real time. goodbye_s: the longest last
-    sentence. linger_s: waiting for the last transcript.
+    sentence. linger_s: waiting for the last transcript. tick_s: how often these are looked at.
     """
 
     max_call_s: float = 1800.0
@@ -25,6 +25,7 @@ class Limits:
     goodbye_s: float = 20.0
     linger_s: float = 2.0
     tool_s: float = 10.0
+    tick_s: float = 1.0
 
 
 class Flood(Exception):

@@ -66,9 +66,7 @@ def instructions_for(
         "Greeting": greeting,
     }
     lines = [f"{label}: {_one_line(value)}" for label, value in facts.items() if value]
-    lines += [
-        f"Known about the contact, {_one_line(name)}: {_one_line(value)}" for name, value in contact_fields.items()
-    ]
+    lines += [f"Contact’s {_one_line(name)}: {_one_line(value)}" for name, value in contact_fields.items()]
     name = LANGUAGE_NAMES.get(language, language)
     lines += [
         "",

@@ -177,6 +177,7 @@ class Session:
         await self._ai.open(self._plan.brief, history)
         metrics.VOICE_AI_OPEN_SECONDS.labels(self._ai.name).observe(self._clock() - began)
         was_responding, self._is_responding = self._is_responding, False
+        self._goodbye_call = None
         self._caller.reopened(self.now_ms())
         self._is_ready = True
         if not self._has_begun:
@@ -215,7 +216,11 @@ class Session:
             self._ai_said(event)
         elif type(event) is ToolCall:
             self._is_responding = True
-            self._start(self._use_tool(event))
+            if event.name == "end_call":
+                self._sink.event("tool_called", {"name": event.name})
+                self._goodbye_call = event  # acted on when its response is done
+            else:
+                self._start(self._use_tool(event))
         elif type(event) is TurnDone:
             await self._turn_done(event)
         elif type(event) is Failed:
@@ -290,12 +295,6 @@ class Session:
     async def _use_tool(self, call: ToolCall) -> None:
         """One after another, in the order the AI asked."""
         async with self._tool_lock:
-            if call.name == "end_call":
-                self._sink.event("tool_called", {"name": call.name})
-                self._goodbye_call = call
-                if not self._is_responding and self._ending is None:
-                    await self._say_goodbye(call, has_speech=True)
-                return
             try:
                 async with asyncio.timeout(self._limits.tool_s):
                     result = await self._sink.run_tool(call)
@@ -330,6 +329,8 @@ class Session:
             await asyncio.sleep(0.05)
             if not self._is_responding and self._playback.is_drained(self._clock()):
                 break
+        async with self._tool_lock:  # what was asked for before is done first
+            pass
         assert self._ended is not None  # noqa: S101 - run() made it
         if not self._ended.done():
             self._ended.set_result(end)
@@ -345,10 +346,10 @@ class Session:
         await self._ai.speak(prompt)
 
     async def _watch(self) -> SessionEnd:
-        """The limits, looked at once a second."""
+        """The limits, looked at once in a while rather than timed frame by frame."""
         limits = self._limits
         while True:
-            await asyncio.sleep(1.0)
+            await asyncio.sleep(limits.tick_s)
             now = self._clock()
             if now - self._last_frame_at > limits.media_idle_s:
                 return SessionEnd(Cause.MEDIA_LOST, "idle")

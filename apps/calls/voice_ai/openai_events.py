@@ -25,6 +25,11 @@ _FATAL: Final = frozenset({"session_expired", "insufficient_quota", "invalid_api
 _TAKES_LANGUAGES: Final = frozenset({"gpt-transcribe", "gpt-live-transcribe"})
 
 
+# What the provider puts around an utterance, and counts into its times: sound from before, the silence that ended it.
+_PREFIX_MS: Final = 300
+_SILENCE_MS: Final = 500
+
+
 class Refused(Exception):
     """The provider answered with an error event. param: the dotted path it objects to."""
 
@@ -56,8 +61,8 @@ def session_update(brief: VoiceBrief, *, transcription_model: str) -> dict[str, 
                     "turn_detection": {
                         "type": "server_vad",
                         "threshold": 0.5,
-                        "prefix_padding_ms": 300,
-                        "silence_duration_ms": 500,
+                        "prefix_padding_ms": _PREFIX_MS,
+                        "silence_duration_ms": _SILENCE_MS,
                         "idle_timeout_ms": brief.idle_prompt_ms,
                         "create_response": True,
                         "interrupt_response": True,
@@ -91,11 +96,11 @@ def past_turn(turn: PastTurn) -> dict[str, Any]:
 
 
 def _speech_started(event: dict[str, Any]) -> AiEvent:
-    return SpeechStarted(event["item_id"], int(event["audio_start_ms"]))
+    return SpeechStarted(event["item_id"], int(event["audio_start_ms"]) + _PREFIX_MS)
 
 
 def _speech_stopped(event: dict[str, Any]) -> AiEvent:
-    return SpeechStopped(event["item_id"], int(event["audio_end_ms"]))
+    return SpeechStopped(event["item_id"], max(0, int(event["audio_end_ms"]) - _SILENCE_MS))
 
 
 def _caller_delta(event: dict[str, Any]) -> AiEvent:

@@ -42,6 +42,8 @@ _MAX_GARBAGE: Final = 10
 # Refusals of a moment: asking again soon is reasonable.
 _RETRYABLE_STATUS: Final = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 520, 529})
 
+_RETRYABLE_CODES: Final = frozenset({"rate_limit_exceeded", "server_error", "service_unavailable"})
+
 
 class OpenAIRealtime:
     """One conversation. client is shared by all: it holds the key and the address; each open() makes a connection.
@@ -105,9 +107,14 @@ class OpenAIRealtime:
                 await self._configure(brief)
                 for turn in history:
                     await self._send(wire.past_turn(turn))
+                # Only now: sound given before would be taken for another format.
+                self._socket = self._connection._connection if self._connection is not None else None
         except VoiceAIError:
             await self._disconnect()
             raise
+        except wire.Refused as error:
+            await self._disconnect()
+            raise VoiceAIError(error.code, error.message, retryable=error.code in _RETRYABLE_CODES) from error
         except InvalidStatus as error:
             status = error.response.status_code
             raise VoiceAIError(f"http_{status}", retryable=status in _RETRYABLE_STATUS) from error
@@ -133,9 +140,7 @@ class OpenAIRealtime:
             extra_headers={"OpenAI-Safety-Identifier": brief.caller_id} if brief.caller_id else {},
             websocket_connection_options=cast("WebSocketConnectionOptions", options),
         ).enter()
-        # The SDK's own sending does bookkeeping for its reconnection, which we do not use, with every message.
-        self._socket = self._connection._connection
-        raw = self._socket.transport.get_extra_info("socket")
+        raw = self._connection._connection.transport.get_extra_info("socket")
         if raw is not None:
             # What a stalled provider has not taken shall wait here, where it can be dropped, and not in the kernel.
             raw.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
@@ -175,8 +180,13 @@ class OpenAIRealtime:
 
     # ── To the provider ─────────────────────────────────────────────────────────────────────────────────────
     async def send_audio(self, audio: Audio) -> None:
-        if self._waiting or not self._append(audio.text):
-            self._wait(audio.text)
+        waiting = self._waiting
+        while waiting and self._append(waiting[0]):
+            waiting.popleft()
+        if waiting or not self._append(audio.text):
+            if len(waiting) == _MAX_WAITING:
+                self._n_dropped += 1
+            waiting.append(audio.text)  # the oldest gives way
 
     def _append(self, text: str) -> bool:
         """Write one frame of sound; False if the provider is away or does not read.
@@ -194,14 +204,6 @@ class OpenAIRealtime:
         socket_.protocol.send_text(f'{{"type":"input_audio_buffer.append","audio":"{text}"}}'.encode())
         socket_.send_data()
         return True
-
-    def _wait(self, text: str) -> None:
-        """Keep the sound until the provider reads again; the oldest gives way."""
-        if len(self._waiting) == _MAX_WAITING:
-            self._n_dropped += 1
-        self._waiting.append(text)
-        while self._waiting and self._append(self._waiting[0]):
-            self._waiting.popleft()
 
     async def speak(self, prompt: str) -> None:
         await self._create_response({"instructions": prompt})
