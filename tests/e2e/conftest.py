@@ -1,0 +1,208 @@
+"""A real Chromium on a real running product.
+
+``stack``: the whole product as processes, once per session (tests/stack.py), with the demo's people and campaign seeded
+but not started; inside a test the ORM speaks to its database. ``browse(role, …)`` opens a page signed in as admin,
+supervisor, agent or nobody. Every page is watched: a message in its console, a script error, a refusal of the content
+security policy or an answer of 500 fails the test that opened it. ``accessible(page)`` asks axe-core (WCAG 2.1 AA).
+
+Chromium: CHROMIUM_PATH, else the one on PATH, else Playwright's own.
+"""
+
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    Page,
+    Playwright,
+    expect,
+    sync_playwright,
+)
+
+from config.run.layout import ROOT, Layout
+from tests.stack import Stack, show_logs_of_failure
+
+# Playwright's synchronous interface runs a loop in this thread, which Django takes for a view that forgot to be async.
+os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+
+SPEED = 2.0
+PATIENCE_MS = 15_000
+PEOPLE = {"admin": "admin", "supervisor": "alice", "agent": "bob"}
+AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
+WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]
+# In headless tests the GPU is missing, and Chromium says so.
+_NOT_OURS = re.compile(r"GPU|WebGL|Autofill", re.IGNORECASE)
+
+expect.set_options(timeout=PATIENCE_MS)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.e2e)
+            item.add_marker(pytest.mark.timeout(180))
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    report = (yield).get_result()
+    if report.failed:
+        show_logs_of_failure(item, report)
+        for page in getattr(item, "funcargs", {}).get("_pages", []):
+            path = shots() / f"failed-{re.sub(r'[^a-zA-Z0-9]+', '-', item.name)}.png"
+            page.screenshot(path=path)
+            report.sections.append(("page", f"{page.url}\n{path}"))
+
+
+def shots() -> Path:
+    """Where pictures of this run go."""
+    path = Layout.from_environment().child("e2e").var / "screenshots"
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+@pytest.fixture(scope="session")
+def _running_stack() -> Iterator[Stack]:
+    with Stack("e2e", speed=SPEED).running() as stack:
+        stack.manage("seed_demo")
+        yield stack
+
+
+@pytest.fixture
+def stack(_running_stack: Stack, django_db_blocker: object) -> Iterator[Stack]:
+    """The running product; this test's ORM, cache and Celery speak to it."""
+    with django_db_blocker.unblock(), _running_stack.connected():  # type: ignore[attr-defined]
+        yield _running_stack
+
+
+@pytest.fixture(scope="session")
+def _playwright() -> Iterator[Playwright]:
+    with sync_playwright() as playwright:
+        yield playwright
+
+
+@pytest.fixture(scope="session")
+def browser(_playwright: Playwright) -> Iterator[Browser]:
+    path = os.environ.get("CHROMIUM_PATH") or shutil.which("chromium") or shutil.which("google-chrome")
+    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []  # Chromium's own sandbox does not work for root
+    browser = _playwright.chromium.launch(executable_path=path, args=arguments)
+    yield browser
+    browser.close()
+
+
+@pytest.fixture(scope="session")
+def _sessions(_running_stack: Stack, browser: Browser) -> dict[str, dict[str, object]]:
+    """Cookies of each role, got once through the sign-in page: it is slow, as passwords are hashed in earnest."""
+    logins = _running_stack.logins()
+    states: dict[str, dict[str, object]] = {"nobody": {}}
+    for role, username in PEOPLE.items():
+        context = browser.new_context(base_url=_running_stack.origin, locale="en")
+        page = context.new_page()
+        page.goto("/accounts/login/")
+        sign_in(page, username, logins[username]["password"])
+        states[role] = dict(context.storage_state())
+        context.close()
+    return states
+
+
+def sign_in(page: Page, username: str, password: str) -> None:
+    page.locator("#login [name=username]").fill(username)
+    page.locator("#login [name=password]").fill(password)
+    page.locator("#login button.btn-primary").click()
+    page.wait_for_url(re.compile(r"^(?!.*/accounts/login/)"))
+
+
+@pytest.fixture
+def _pages() -> list[Page]:
+    return []
+
+
+@pytest.fixture
+def browse(
+    stack: Stack, browser: Browser, _sessions: dict[str, dict[str, object]], _pages: list[Page]
+) -> Iterator[Callable[..., Page]]:
+    """browse(role="supervisor", path="/", language="en", width=1366, height=850, dark=False, tour=False, watched=True).
+
+    watched False: the test provokes errors on purpose.
+    """
+    contexts: list[BrowserContext] = []
+    complaints: list[str] = []
+
+    def open_page(
+        role: str = "supervisor",
+        path: str = "/",
+        *,
+        language: str = "en",
+        width: int = 1366,
+        height: int = 850,
+        dark: bool = False,
+        tour: bool = False,
+        watched: bool = True,
+    ) -> Page:
+        context = browser.new_context(
+            base_url=stack.origin,
+            storage_state=_sessions[role] or None,  # type: ignore[arg-type]  # what Playwright itself gave
+            locale=language,
+            viewport={"width": width, "height": height},
+            color_scheme="dark" if dark else "light",
+            has_touch=width < 600,
+            is_mobile=width < 600,
+            reduced_motion="reduce",
+        )
+        contexts.append(context)
+        context.set_default_timeout(PATIENCE_MS)
+        cookies = {"django_language": language, "theme": "auto"} | ({} if tour else {"tour": "done"})
+        context.add_cookies([{"name": name, "value": value, "url": stack.origin} for name, value in cookies.items()])
+        page = context.new_page()
+        _pages.append(page)
+        if watched:
+            _watch(page, complaints)
+        page.goto(path)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+def _watch(page: Page, complaints: list[str]) -> None:
+    def heard(kind: str, text: str) -> None:
+        if not _NOT_OURS.search(text):
+            complaints.append(f"{kind}: {text}")
+
+    page.on("console", lambda message: heard("console", message.text) if message.type in {"error", "warning"} else None)
+    page.on("pageerror", lambda error: heard("script", str(error)))
+    page.on(
+        "response", lambda answer: heard("answer", f"{answer.status} {answer.url}") if answer.status >= 500 else None
+    )
+
+
+@pytest.fixture(scope="session")
+def accessible() -> Callable[..., None]:
+    """Ask axe-core whether the page, as it stands now, keeps WCAG 2.1 AA and, unless strict is False, best practices."""
+    source = AXE.read_text(encoding="utf-8")
+
+    def check(page: Page, *, strict: bool = True) -> None:
+        page.evaluate(source)
+        rules = [*WCAG, "best-practice"] if strict else WCAG
+        found = page.evaluate("rules => axe.run(document, {preload: false, runOnly: rules})", rules)
+        broken = [
+            f"{rule['id']}: {rule['help']}\n    {node['html'][:200]}\n    {node['failureSummary']}"
+            for rule in found["violations"]
+            for node in rule["nodes"][:3]
+        ]
+        assert not broken, "\n".join([page.url, *broken])
+
+    return check
+
+
+def overflow(page: Page) -> int:
+    """By how many pixels the page is wider than its window: a phone would scroll sideways."""
+    return int(page.evaluate("document.documentElement.scrollWidth - window.innerWidth"))
