@@ -2,7 +2,7 @@ from rest_framework.routers import SimpleRouter
 
 from apps.calls.api import views
 
-router = SimpleRouter()
+router = SimpleRouter(use_regex_path=False)
 router.register("numbers", views.NumberViewSet, basename="number")
 router.register("virtual-agents", views.VirtualAgentViewSet, basename="virtual-agent")
 router.register("dispositions", views.DispositionViewSet, basename="disposition")

@@ -33,6 +33,7 @@ class NumberViewSet(viewsets.ModelViewSet[Number]):
 
     queryset = Number.objects.order_by("e164")
     serializer_class = NumberSerializer
+    lookup_value_converter = "int"
     permission = Permission.SETUP_EDIT
     permissions = {"list": Permission.CAMPAIGNS_VIEW, "retrieve": Permission.CAMPAIGNS_VIEW}
     filterset_fields = ["carrier", "is_active"]
@@ -45,6 +46,7 @@ class VirtualAgentViewSet(viewsets.ModelViewSet[VirtualAgent]):
 
     queryset = VirtualAgent.objects.order_by("name")
     serializer_class = VirtualAgentSerializer
+    lookup_value_converter = "int"
     permission = Permission.SETUP_EDIT
     permissions = {"list": Permission.CAMPAIGNS_VIEW, "retrieve": Permission.CAMPAIGNS_VIEW}
     filterset_fields = ["provider", "language", "is_active"]
@@ -57,6 +59,7 @@ class DispositionViewSet(viewsets.ModelViewSet[Disposition]):
 
     queryset = Disposition.objects.order_by("position", "code")
     serializer_class = DispositionSerializer
+    lookup_value_converter = "int"
     permission = Permission.SETUP_EDIT
     permissions = {"list": Permission.CALLS_VIEW, "retrieve": Permission.CALLS_VIEW}
     filterset_fields = ["is_success", "is_active"]
@@ -69,6 +72,7 @@ class CallViewSet(viewsets.ReadOnlyModelViewSet[Call]):
 
     queryset = Call.objects.none()
     serializer_class = CallSerializer
+    lookup_value_converter = "int"
     permission = Permission.CALLS_VIEW
     permissions = {"disposition": Permission.CALLS_CORRECT, "end": Permission.CALLS_END}
     filterset_class = CallFilter

@@ -40,6 +40,7 @@ class CampaignWasStarted(DomainError):
 class CampaignViewSet(viewsets.ModelViewSet[Campaign]):
     queryset = Campaign.objects.none()
     serializer_class = CampaignSerializer
+    lookup_value_converter = "int"
     permission = Permission.CAMPAIGNS_VIEW
     permissions = {
         **dict.fromkeys(("create", "update", "partial_update", "destroy"), Permission.CAMPAIGNS_EDIT),
@@ -112,6 +113,7 @@ class PeopleViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[CampaignConta
 
     queryset = CampaignContact.objects.none()
     serializer_class = PersonSerializer
+    lookup_value_converter = "int"
     permission = Permission.CAMPAIGNS_VIEW
     filterset_class = PeopleFilter
     ordering_fields = ["id", "next_attempt_at", "n_attempts"]

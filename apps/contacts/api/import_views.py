@@ -62,6 +62,7 @@ class ImportViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.G
 
     queryset = ContactImport.objects.order_by("-created_at")
     serializer_class = ImportSerializer
+    lookup_value_converter = "int"
     permission = Permission.CONTACTS_IMPORT
     permissions = {"list": Permission.CONTACTS_VIEW, "retrieve": Permission.CONTACTS_VIEW}
     filterset_fields = ["state", "contact_list"]

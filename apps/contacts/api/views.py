@@ -34,6 +34,7 @@ class ContactListViewSet(viewsets.ModelViewSet[ContactList]):
 
     queryset = ContactList.objects.annotate(n_contacts=Count("contacts")).order_by("name")
     serializer_class = ContactListSerializer
+    lookup_value_converter = "int"
     permission = Permission.CONTACTS_EDIT
     permissions = {
         "list": Permission.CONTACTS_VIEW,
@@ -49,6 +50,7 @@ class ContactViewSet(viewsets.ModelViewSet[Contact]):
 
     queryset = Contact.objects.order_by("pk")
     serializer_class = ContactSerializer
+    lookup_value_converter = "int"
     permission = Permission.CONTACTS_EDIT
     permissions = {
         "list": Permission.CONTACTS_VIEW,
@@ -82,6 +84,7 @@ class DncViewSet(
 
     queryset = DncEntry.objects.order_by("-created_at", "-pk")
     serializer_class = DncSerializer
+    lookup_value_converter = "int"
     permission = Permission.CONTACTS_VIEW
     permissions = {"create": Permission.DNC_EDIT, "destroy": Permission.DNC_REMOVE}
     filterset_class = DncFilter
@@ -118,6 +121,7 @@ class ConsentViewSet(
 
     queryset = Consent.objects.order_by("-given_at", "-pk")
     serializer_class = ConsentSerializer
+    lookup_value_converter = "int"
     permission = Permission.CONTACTS_EDIT
     permissions = {"list": Permission.CONTACTS_VIEW, "retrieve": Permission.CONTACTS_VIEW}
     filterset_class = ConsentFilter
