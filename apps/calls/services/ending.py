@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 import structlog
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from apps.accounts.models import User
@@ -52,7 +53,7 @@ def request_end(call_id: int, *, reason: EndReason | str, by: User | None = None
         for leg in Leg.objects.filter(call_id=call_id).live():
             leg.call = call
             if leg.state == LegState.CREATED and settle_leg(
-                leg, Outcome.CANCELED, at=now, only_from=[LegState.CREATED]
+                leg, Outcome.CANCELED, at=now, only_if=Q(state=LegState.CREATED)
             ):
                 continue
             countdown_s = _SECOND_ROPE_S if reason in _FROM_SESSION else None
@@ -92,7 +93,7 @@ def settle_leg(
     outcome: Outcome,
     *,
     at: datetime,
-    only_from: list[LegState] | None = None,
+    only_if: Q | None = None,
     key: str = "",
     sip_code: int | None = None,
     duration_s: int | None = None,
@@ -100,14 +101,15 @@ def settle_leg(
 ) -> bool:
     """End a leg, and its call if it was the last; False if it had ended. Call it under the call's lock.
 
-    at: when the line ended. duration_s: from answer to end, as the carrier counts it.
+    at: when the line ended. only_if: what else must be true of the row. duration_s: from answer to end, as the
+    carrier counts it.
     """
     call = leg.call
     now = timezone.now()
     answered_at = leg.answered_at
     if outcome in {Outcome.ANSWERED, Outcome.VOICEMAIL} and answered_at is None:
         answered_at = at - timedelta(seconds=duration_s or 0)  # its own webhook was lost, or is still on the way
-    moved = Leg.objects.filter(pk=leg.pk, state__in=only_from or LIVE).update(
+    moved = Leg.objects.filter(only_if or Q(), pk=leg.pk, state__in=LIVE).update(
         state=LegState.ENDED,
         outcome=outcome,
         answered_at=answered_at,

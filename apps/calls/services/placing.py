@@ -144,7 +144,7 @@ def dial_leg(leg_id: int) -> None:
     """
     now = timezone.now()
     claimed = Leg.objects.filter(pk=leg_id, state=LegState.CREATED).update(
-        state=LegState.REQUESTED, requested_at=now, updated_at=now
+        state=LegState.REQUESTED, requested_at=None, updated_at=now
     )
     if not claimed:
         return
@@ -154,7 +154,7 @@ def dial_leg(leg_id: int) -> None:
             return
         brief = CallBrief.from_json(leg.call.brief)
         if not wait_turn(brief.pace_key, per_second=brief.calls_per_second, max_wait_s=MAX_WAIT_S):
-            _put_back(leg_id, reason="pace")
+            _put_back(leg, reason="pace")
             return
         if _still_wanted(leg):
             _place(leg, brief)
@@ -164,34 +164,38 @@ def _may_dial(leg: Leg) -> bool:
     """The gate once more, right before the dial; a leg that may not be dialled ends as not placed."""
     now = timezone.now()
     if leg.expires_at is not None and leg.expires_at <= now:
-        _give_up(leg.pk, EventKind.EXPIRED)
+        _give_up(leg, EventKind.EXPIRED)
         return False
     call = leg.call
     if call.contact is None:
-        _give_up(leg.pk, EventKind.NOT_CALLABLE, reason="contact_gone")
+        _give_up(leg, EventKind.NOT_CALLABLE, reason="contact_gone")
         return False
     try:
         consent.require(call.contact, channel=Channel.VOICE, at=now, is_ai=call.virtual_agent_id is not None)
     except NotCallable as refusal:
         CALLS_REFUSED.labels(refusal.code).inc()
-        _give_up(leg.pk, EventKind.NOT_CALLABLE, reason=refusal.code)
+        _give_up(leg, EventKind.NOT_CALLABLE, reason=refusal.code)
         return False
     return True
 
 
 def _still_wanted(leg: Leg) -> bool:
-    """Whether the leg is still ours to dial after the wait; from here on the time of the request is exact."""
-    leg_id = leg.pk
+    """Whether the leg is still to be dialled after the wait, and by us: requested_at is set once, by who will ask.
+
+    A leg without it has not been asked for, whatever became of its worker; a leg with it may have been.
+    """
     now = timezone.now()
-    wanted = Q(Q(expires_at__isnull=True) | Q(expires_at__gt=now), Exists(_UNENDED), state=LegState.REQUESTED)
-    if Leg.objects.filter(wanted, pk=leg_id).update(requested_at=now, updated_at=now):
-        tell(leg.call_id, EventKind.REQUESTED, now, leg_id=leg_id)  # stands even if we die in the next moment
+    unasked = Q(state=LegState.REQUESTED, requested_at__isnull=True)
+    is_fresh = Q(expires_at__isnull=True) | Q(expires_at__gt=now)
+    if Leg.objects.filter(unasked, is_fresh, Exists(_UNENDED), pk=leg.pk).update(requested_at=now, updated_at=now):
+        leg.requested_at = now
+        tell(leg.call_id, EventKind.REQUESTED, now, leg_id=leg.pk)  # stands even if we die in the next moment
         return True  # and who asks for its end from now on finds it with the carrier
     with transaction.atomic():
-        call, leg = lock_leg(leg_id)
+        call, row = lock_leg(leg.pk)
         outcome = Outcome.CANCELED if call.end_reason else Outcome.NOT_PLACED
-        if settle_leg(leg, outcome, at=now, only_from=[LegState.REQUESTED]) and not call.end_reason:
-            tell(call.pk, EventKind.EXPIRED, now, leg_id=leg_id)
+        if settle_leg(row, outcome, at=now, only_if=_as_left(leg)) and not call.end_reason:
+            tell(call.pk, EventKind.EXPIRED, now, leg_id=leg.pk)
     return False
 
 
@@ -210,9 +214,9 @@ def _place(leg: Leg, brief: CallBrief) -> None:
             placed = carrier.place(request)
     except adapters.CarrierNotConfigured as error:
         log.error("carrier_not_configured", carrier=leg.carrier)
-        _give_up(leg.pk, EventKind.REFUSED, fault=Fault.CONFIG, code=error.code, message=str(error))
+        _give_up(leg, EventKind.REFUSED, fault=Fault.CONFIG, code=error.code, message=str(error))
     except CircuitOpen:
-        _put_back(leg.pk, reason="circuit_open")
+        _put_back(leg, reason="circuit_open")
     except CarrierError as error:
         _not_accepted(leg, error)
     else:
@@ -224,49 +228,53 @@ def _not_accepted(leg: Leg, error: CarrierError) -> None:
     if error.maybe_placed:
         log.warning("placing_unknown", leg_id=leg.pk, error=str(error), **facts)
         PLACINGS_UNKNOWN.labels(leg.carrier).inc()
-        _mark_unknown(leg.pk, str(error))
+        _mark_unknown(leg, str(error))
     elif error.retryable:
         log.warning("placing_put_back", leg_id=leg.pk, **facts)
-        _put_back(leg.pk, reason=error.fault.value, code=error.code, after_s=error.retry_after_s)
+        _put_back(leg, reason=error.fault.value, code=error.code, after_s=error.retry_after_s)
     else:
         level = log.info if error.fault is Fault.NUMBER else log.error
         level("placing_refused", leg_id=leg.pk, error=str(error), **facts)
-        _give_up(leg.pk, EventKind.REFUSED, fault=error.fault, code=error.code, message=str(error))
+        _give_up(leg, EventKind.REFUSED, fault=error.fault, code=error.code, message=str(error))
 
 
-def _mark_unknown(leg_id: int, message: str) -> None:
+def _mark_unknown(leg: Leg, message: str) -> None:
     """The phone may ring: nobody dials again before the carrier has been asked, or has told us itself."""
     now = timezone.now()
     with transaction.atomic():
-        call, leg = lock_leg(leg_id)
-        mine = Leg.objects.filter(pk=leg_id, state=LegState.REQUESTED)
-        if not mine.update(state=LegState.UNKNOWN, carrier_error=message[:200], updated_at=now):
+        call, row = lock_leg(leg.pk)
+        row.state = LegState.UNKNOWN
+        mine = Leg.objects.filter(_as_left(leg), pk=leg.pk)
+        if not mine.update(state=row.state, carrier_error=message[:200], updated_at=now):
             return  # a webhook was faster than our doubt
-        leg.state = LegState.UNKNOWN
-        tell(call.pk, EventKind.UNKNOWN, now, leg_id=leg_id, message=message)
-        if leg.carrier_call_id is None:
-            enqueue("calls.reconcile_leg", leg_id, countdown_s=3)
-        announce(call, leg)
+        tell(call.pk, EventKind.UNKNOWN, now, leg_id=row.pk, message=message)
+        enqueue("calls.reconcile_leg", row.pk, countdown_s=3)
+        announce(call, row)
 
 
-def _put_back(leg_id: int, *, reason: str, code: str = "", after_s: float | None = None) -> None:
+def _put_back(leg: Leg, *, reason: str, code: str = "", after_s: float | None = None) -> None:
     """Nothing was sent: the leg waits to be dialled again, until it expires."""
     now = timezone.now()
     with transaction.atomic():
-        call, _ = lock_leg(leg_id)
-        mine = Leg.objects.filter(pk=leg_id, state=LegState.REQUESTED, carrier_call_id__isnull=True)
+        mine = Leg.objects.filter(_as_left(leg), pk=leg.pk)
         if mine.update(state=LegState.CREATED, requested_at=None, updated_at=now):
-            tell(call.pk, EventKind.PUT_BACK, now, leg_id=leg_id, reason=reason, code=code)
-            enqueue("calls.dial_leg", leg_id, countdown_s=after_s or PUT_BACK_S)
+            tell(leg.call_id, EventKind.PUT_BACK, now, leg_id=leg.pk, reason=reason, code=code)
+            enqueue("calls.dial_leg", leg.pk, countdown_s=after_s or PUT_BACK_S)
 
 
-def _give_up(leg_id: int, kind: EventKind, **facts: str) -> None:
+def _give_up(leg: Leg, kind: EventKind, **facts: str) -> None:
     """The carrier will not be asked, or said no. A number that cannot be called failed; the rest was not placed."""
     now = timezone.now()
     outcome = Outcome.FAILED if facts.get("fault") == Fault.NUMBER else Outcome.NOT_PLACED
     data: dict[str, Any] = {name: str(fact) for name, fact in facts.items()}
     error = " ".join(filter(None, [facts.get("code", ""), facts.get("message", "")]))
     with transaction.atomic():
-        call, leg = lock_leg(leg_id)
-        if settle_leg(leg, outcome, at=now, only_from=[LegState.REQUESTED], carrier_error=error):
-            tell(call.pk, kind, now, leg_id=leg_id, **data)
+        call, row = lock_leg(leg.pk)
+        if settle_leg(row, outcome, at=now, only_if=_as_left(leg), carrier_error=error):
+            tell(call.pk, kind, now, leg_id=row.pk, **data)
+
+
+def _as_left(leg: Leg) -> Q:
+    """The row is still as this worker left it: not taken from it as dead, and not moved on by a webhook."""
+    asked = Q(requested_at=leg.requested_at) if leg.requested_at is not None else Q(requested_at__isnull=True)
+    return asked & Q(state=LegState.REQUESTED, carrier_call_id__isnull=True)

@@ -6,6 +6,7 @@ import pytest
 from django.conf import settings
 from django.utils import timezone
 
+from apps.calls.events import EventKind
 from apps.calls.models import Call, EndReason, Leg
 from apps.calls.services import placing
 from apps.calls.services.reconcile import reconcile_leg, reconcile_stale_legs
@@ -25,6 +26,7 @@ def test_quiet_legs_of_every_state_are_found_once(queue, django_capture_on_commi
     stale = [
         make_leg(LegState.CREATED, quiet_s=20),
         make_leg(LegState.REQUESTED, quiet_s=50),
+        make_leg(LegState.REQUESTED, quiet_s=15, requested_at=None),
         make_leg(LegState.UNKNOWN, quiet_s=10),
         make_leg(LegState.QUEUED, quiet_s=50),
         make_leg(LegState.RINGING, quiet_s=50),
@@ -36,7 +38,7 @@ def test_quiet_legs_of_every_state_are_found_once(queue, django_capture_on_commi
         make_leg(state)
     make_leg(LegState.ANSWERED, quiet_s=300, media_heartbeat_at=timezone.now())
     with django_capture_on_commit_callbacks(execute=True):
-        assert reconcile_stale_legs() == 7
+        assert reconcile_stale_legs() == 8
         assert reconcile_stale_legs() == 0
     assert {sent.args[0] for sent in queue} == {leg.pk for leg in [*stale, ending_leg]}
 
@@ -83,6 +85,40 @@ def test_a_worker_that_died_before_it_asked_leaves_nothing_at_the_carrier(carrie
     Leg.objects.filter(pk=leg.pk).update(requested_at=timezone.now() - timedelta(seconds=settings.LEG_UNKNOWN_S + 1))
     assert (checked(leg).state, leg.outcome) == (LegState.ENDED, Outcome.NOT_PLACED)
     assert carrier.n_creates(leg.to_number) == 0
+
+
+def test_a_leg_whose_worker_died_before_its_turn_is_dialled_by_another(
+    carrier, queue, django_capture_on_commit_callbacks
+):
+    leg = make_leg(LegState.REQUESTED, quiet_s=15, requested_at=None)
+    with django_capture_on_commit_callbacks(execute=True):
+        assert checked(leg).state == LegState.CREATED
+    assert [sent.name for sent in queue] == ["calls.reconcile_leg"]
+    slow = Leg.objects.get(pk=leg.pk)
+    placing.dial_leg(leg.pk)
+    assert not placing._still_wanted(slow)  # the first worker was only slow, and wakes up
+    assert carrier.n_creates(leg.to_number) == 1
+    leg.refresh_from_db()
+    assert leg.state != LegState.ENDED
+
+
+def test_a_slow_worker_does_not_put_back_what_its_successor_asked_for(queue):
+    leg = make_leg(LegState.REQUESTED, requested_at=None)
+    slow = Leg.objects.select_related("call").get(pk=leg.pk)
+    Leg.objects.filter(pk=leg.pk).update(requested_at=timezone.now())  # the successor asks
+    placing._put_back(slow, reason="pace")
+    placing._give_up(slow, EventKind.EXPIRED)
+    leg.refresh_from_db()
+    assert leg.state == LegState.REQUESTED
+
+
+def test_of_a_slow_worker_and_its_successor_one_asks(carrier):
+    leg = make_leg(LegState.REQUESTED, requested_at=None)  # claimed again, by the successor
+    slow, successor = Leg.objects.get(pk=leg.pk), Leg.objects.get(pk=leg.pk)
+    assert placing._still_wanted(slow)  # the slow one is first after all
+    assert not placing._still_wanted(successor)
+    leg.refresh_from_db()
+    assert leg.state == LegState.REQUESTED
 
 
 def test_a_requested_leg_that_is_young_is_left_alone():
