@@ -6,6 +6,7 @@ Nothing here is a guess. A leg that may have reached the carrier is asked for th
 from datetime import timedelta
 
 import structlog
+from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
@@ -26,14 +27,10 @@ from apps.core.queue import enqueue
 log = structlog.get_logger(__name__)
 
 BATCH = 200
-NOT_PICKED_UP_S = 15  # created, and no worker took it
 ASK_UNKNOWN_EVERY_S = 4
-UNKNOWN_GRACE_S = 60  # not at the carrier so long after we asked: it never got there
-RING_QUIET_S = 45  # accepted or ringing, and no news
-TALK_QUIET_S = 60  # answered, and no news
-HEARTBEAT_STALE_S = 30
-HANG_UP_QUIET_S = 15  # to be ended, and still there
 CLOCK_SKEW_S = 5  # between the carrier's clock and ours
+# Where only our own processes are waited for, not people, a leg is looked after in this part of LEG_QUIET_S.
+_OURS = 1 / 3
 
 
 def worker_lost_s(*, has_asked: bool) -> float:
@@ -48,19 +45,18 @@ def reconcile_stale_legs(*, limit: int = BATCH) -> int:
     def quiet_for(seconds: float) -> Q:
         return Q(updated_at__lt=now - timedelta(seconds=seconds))
 
-    stale_heartbeat = Q(media_heartbeat_at__isnull=True) | Q(
-        media_heartbeat_at__lt=now - timedelta(seconds=HEARTBEAT_STALE_S)
-    )
+    quiet_s = settings.LEG_QUIET_S
+    no_heartbeat = Q(media_heartbeat_at__isnull=True) | Q(media_heartbeat_at__lt=now - timedelta(seconds=quiet_s))
     cases = {
-        "not_picked_up": Q(state=LegState.CREATED) & quiet_for(NOT_PICKED_UP_S),
+        "not_picked_up": Q(state=LegState.CREATED) & quiet_for(quiet_s * _OURS),
         "worker_lost_waiting": Q(state=LegState.REQUESTED, requested_at__isnull=True)
         & quiet_for(worker_lost_s(has_asked=False)),
         "worker_lost_asking": Q(state=LegState.REQUESTED, requested_at__isnull=False)
         & quiet_for(worker_lost_s(has_asked=True)),
         "unknown": Q(state=LegState.UNKNOWN) & quiet_for(ASK_UNKNOWN_EVERY_S),
-        "end_overdue": Q(carrier_call_id__isnull=False) & ~Q(call__end_reason="") & quiet_for(HANG_UP_QUIET_S),
-        "ring_quiet": Q(state__in=[LegState.QUEUED, LegState.RINGING]) & quiet_for(RING_QUIET_S),
-        "talk_quiet": Q(state=LegState.ANSWERED) & quiet_for(TALK_QUIET_S) & stale_heartbeat,
+        "end_overdue": Q(carrier_call_id__isnull=False) & ~Q(call__end_reason="") & quiet_for(quiet_s * _OURS),
+        "ring_quiet": Q(state__in=[LegState.QUEUED, LegState.RINGING]) & quiet_for(quiet_s),
+        "talk_quiet": Q(state=LegState.ANSWERED) & quiet_for(quiet_s) & no_heartbeat,
     }
     n_done = 0
     for case, condition in cases.items():
@@ -97,7 +93,7 @@ def reconcile_leg(leg_id: int) -> None:
 def _dial_or_drop(leg: Leg) -> None:
     now = timezone.now()
     if leg.expires_at is None or leg.expires_at > now:
-        enqueue("calls.dial_leg", leg.pk, expires_s=NOT_PICKED_UP_S)
+        enqueue("calls.dial_leg", leg.pk, expires_s=settings.LEG_QUIET_S)
         return
     with transaction.atomic():
         call, leg = lock_leg(leg.pk)
@@ -140,7 +136,7 @@ def _ask_carrier_for(leg: Leg) -> None:
         leg_accepted(leg.pk, call.id)
         if call.status is not LineStatus.QUEUED:
             _ask_carrier_about(leg, call.id)
-    elif now - leg.requested_at > timedelta(seconds=UNKNOWN_GRACE_S):
+    elif now - leg.requested_at > timedelta(seconds=settings.LEG_UNKNOWN_S):
         with transaction.atomic():
             _, leg = lock_leg(leg.pk)
             if leg.carrier_call_id is None and settle_leg(
