@@ -29,7 +29,7 @@ def request(to: str = "+12125550113", **fields) -> PlaceRequest:
     return PlaceRequest(to=to, from_=FROM, webhooks=webhooks_for("token"), **{**defaults, **fields})
 
 
-def test_a_call_is_placed_shown_found_and_hung_up(twilio):
+def test_a_call_is_placed_shown_found_and_hung_up(twilio, carrier):
     before = datetime.now(UTC) - timedelta(seconds=2)
     placed = twilio.place(request())
     assert (placed.to, placed.from_, placed.status) == ("+12125550113", FROM, LineStatus.QUEUED)
@@ -37,6 +37,7 @@ def test_a_call_is_placed_shown_found_and_hung_up(twilio):
     assert twilio.find(to="+12125550113", from_=FROM, since=datetime.now(UTC) + timedelta(hours=9)) == []
     assert twilio.find(to="+12125550199", from_=FROM, since=before) == []
     twilio.hang_up(placed.id)
+    carrier.wait_until_over("+12125550113")
     news = twilio.fetch(placed.id)
     assert (news.carrier_call_id, news.status) == (placed.id, LineStatus.CANCELED)
     with pytest.raises(CarrierError) as error:
