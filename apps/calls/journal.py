@@ -10,6 +10,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -150,7 +151,8 @@ class Journal:
         done: asyncio.Future[None] = loop.create_future()
 
         def tell() -> None:
-            loop.call_soon_threadsafe(lambda: None if done.done() else done.set_result(None))
+            with suppress(RuntimeError):  # the loop is closed, nobody waits any more
+                loop.call_soon_threadsafe(lambda: None if done.done() else done.set_result(None))
 
         self._records.append(FlushRecord(call_id, tell))
         self._wake.set()
