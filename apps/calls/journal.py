@@ -92,7 +92,8 @@ class _Batch:
     flushes: list[FlushRecord] = field(default_factory=list)
     shown: list[TurnRecord] = field(default_factory=list)
 
-    def __bool__(self) -> bool:
+    @property
+    def has_rows(self) -> bool:
         return bool(self.turns or self.events or self.usage or self.live_legs)
 
 
@@ -164,7 +165,7 @@ class Journal:
             self._wake.wait(_EVERY_S)
             self._wake.clear()
             try:
-                while batch := self._gather():
+                while (batch := self._gather()) is not None:
                     self._write_until_done(batch)
                     if len(self._records) < _MAX_BATCH:
                         break
@@ -200,11 +201,11 @@ class Journal:
         if now - self._heartbeat_at >= _HEARTBEAT_S:
             self._heartbeat_at = now
             batch.live_legs = list(self._live_legs)
-        return batch if batch or batch.flushes or batch.shown else None
+        return batch if batch.has_rows or batch.flushes or batch.shown else None
 
     def _write_until_done(self, batch: _Batch) -> None:
         n_tries = 0
-        while batch:
+        while batch.has_rows:
             try:
                 with metrics.JOURNAL_SECONDS.time():
                     _write(batch)
