@@ -1,5 +1,6 @@
 """The back office: Django's admin, grouped by what people do. Who may enter, and what for, says the role table."""
 
+from functools import wraps
 from typing import Any
 from urllib.parse import urlencode
 
@@ -26,6 +27,10 @@ class Group(TextChoices):
     SYSTEM = "system", _("System")
 
 
+def redirect_to_login(target: str) -> HttpResponseRedirect:
+    return HttpResponseRedirect(f"{resolve_url(settings.LOGIN_URL)}?{urlencode({'next': target})}")
+
+
 class CallCentreAdminConfig(AdminConfig):
     default_site = "apps.core.admin_site.CallCentreAdminSite"
 
@@ -39,12 +44,26 @@ class CallCentreAdminSite(admin.AdminSite):
     def has_permission(self, request: HttpRequest) -> bool:
         return request.user.is_active and bool(getattr(request.user, "is_staff", False))
 
+    def admin_view(self, view: Any, cacheable: bool = False) -> Any:
+        """At the door at once: the sign-in page for strangers, 403 for those whose role does not open it."""
+        inner = super().admin_view(view, cacheable)
+
+        @wraps(inner)
+        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+            is_leaving = request.path == reverse("admin:logout", current_app=self.name)
+            if is_leaving or self.has_permission(request):
+                return inner(request, *args, **kwargs)
+            if request.user.is_authenticated:
+                raise PermissionDenied
+            return redirect_to_login(request.get_full_path())
+
+        return guarded
+
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """There is one sign-in page. Who is signed in and comes here all the same may not enter."""
         if request.user.is_authenticated and not self.has_permission(request):
             raise PermissionDenied
-        target = request.GET.get("next", reverse("admin:index", current_app=self.name))
-        return HttpResponseRedirect(f"{resolve_url(settings.LOGIN_URL)}?{urlencode({'next': target})}")
+        return redirect_to_login(request.GET.get("next", reverse("admin:index", current_app=self.name)))
 
     def logout(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         logout(request)
