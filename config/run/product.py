@@ -5,11 +5,11 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from config.run import checks, pidfile, release, secrets_store, services
-from config.run.environment import Switches, application_environment
+from config.run.environment import Switches, addresses_of_providers, application_environment
 from config.run.layout import ROOT, Layout
 from config.run.problem import Problem
 from config.run.processes import Process, Supervisor, page_answers, port_answers, read_procfile
@@ -82,17 +82,20 @@ async def _work(
                 if supervisor.stopping.is_set():
                     return
                 await asyncio.to_thread(release.note_done, layout, supervisor.environment)
+            rings_nobody = _rings_the_sandbox(switches, supervisor.environment)
+            if not rings_nobody and layout.demo_logins.exists():
+                await supervisor.run_once("demo", "python manage.py seed_demo --pause")
             terminal.say(f"Starting {', '.join(process.name for process in processes + around)}.")
             for process in processes:
                 group.create_task(supervisor.keep(process))
             if switches.demo:
                 secrets_store.demo_logins(layout)
-                await supervisor.run_once("demo", "python manage.py seed_demo --start")
+                await supervisor.run_once("demo", f"python manage.py seed_demo {'--start' if rings_nobody else ''}")
             late = await supervisor.until_ready(processes + around, READY_TIMEOUT_S)
             if late and not supervisor.stopping.is_set():
                 terminal.say(f"Not answering yet: {', '.join(late)}. See {layout.logs}.")
             if not supervisor.stopping.is_set():
-                for line in _banner(layout, switches, time.monotonic() - started):
+                for line in _banner(layout, switches, time.monotonic() - started, dials=rings_nobody):
                     terminal.plain(line)
     except BaseExceptionGroup as several:
         problems, other = several.split(Problem)
@@ -144,14 +147,24 @@ async def _watch(server: services.Server, supervisor: Supervisor, terminal: Term
         await supervisor.pause(0.5)
 
 
-def _banner(layout: Layout, switches: Switches, took_s: float) -> list[str]:
+def _rings_the_sandbox(switches: Switches, environment: Mapping[str, str]) -> bool:
+    """Whether calls end in the sandbox. At a real carrier the demo must not dial by itself, nor go on where it was."""
+    ours = addresses_of_providers(switches.carrier_port, switches.ai_port)["TWILIO"]
+    return switches.sandbox and all(environment.get(name) == address for name, address in ours.items())
+
+
+def _banner(layout: Layout, switches: Switches, took_s: float, *, dials: bool) -> list[str]:
     origin = f"http://127.0.0.1:{switches.port}"
     lines = ["", f"  Ready in {took_s:.0f} s:  {origin}/", ""]
     if switches.demo:
         lines += ["  Log in as        password"]
         for user, login in secrets_store.demo_logins(layout).items():
             lines.append(f"    {user:<14} {login['password']}   ({login['role']})")
-        lines += ["", "  The demo campaign is dialling." if switches.sandbox else "  The demo campaign is set up.", ""]
+        lines += [
+            "",
+            f"  The demo campaign {'is dialling' if dials else 'waits: its numbers ring only in the sandbox'}.",
+            "",
+        ]
     else:
         lines += ["  Make the first user: make manage ARGS=createsuperuser", ""]
     lines += [

@@ -98,6 +98,15 @@ def start(campaign: Campaign) -> None:
         services.start(campaign_id=campaign.pk, by=None)
 
 
+def pause() -> bool:
+    """Let a round that is under way dial nobody more; False if none is."""
+    campaign = _latest_round()
+    if campaign is None or campaign.state != CampaignState.RUNNING:
+        return False
+    services.pause(campaign_id=campaign.pk, by=None)
+    return True
+
+
 def read_logins(path: str) -> dict[str, Login]:
     """Who may log in to the demo, by user name, from a JSON file; nobody for an empty path.
 

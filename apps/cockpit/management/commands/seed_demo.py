@@ -15,8 +15,13 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--start", action="store_true", help="start the demo campaign, or go on with it")
+        parser.add_argument("--pause", action="store_true", help="only pause the demo campaign, if it is under way")
 
-    def handle(self, *args: Any, start: bool, **options: Any) -> None:
+    def handle(self, *args: Any, start: bool, pause: bool, **options: Any) -> None:
+        if pause:
+            if seeding.pause():
+                self.stdout.write("The demo campaign is paused.")
+            return
         try:
             logins = seeding.read_logins(settings.DEMO_LOGINS_FILE)
         except (OSError, ValueError) as error:
