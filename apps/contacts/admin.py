@@ -278,8 +278,9 @@ class ContactImportAdmin(ReadOnlyAdmin[ContactImport]):
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> Any:
         """Upload a file, for an existing list or a new one; a worker does the rest."""
-        form = ImportForm(request.POST or None, request.FILES or None)
-        if request.method == "POST" and form.is_valid():
+        is_sent = request.method == "POST"
+        form = ImportForm(request.POST, request.FILES) if is_sent else ImportForm()
+        if is_sent and form.is_valid():
             job = imports.start_import(
                 file=form.cleaned_data["file"], contact_list=form.target_list(), by=signed_in(request)
             )

@@ -1,0 +1,104 @@
+"""Calls, and what they are made with, in the back office."""
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.urls import reverse
+from django.utils import timezone, translation
+
+from apps.calls.models import CallEvent, Disposition, Price, Turn, VirtualAgent
+from tests.factories.calls import make_call
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def office(client, admin):
+    client.force_login(admin, backend="apps.accounts.backends.RoleBackend")
+    return client
+
+
+def test_a_call_is_read_with_its_legs_turns_and_events(office):
+    call = make_call()
+    Turn.objects.create(
+        call=call, speaker="ai", text="Good morning", item_id="1", started_ms=0, ended_ms=9, at=timezone.now()
+    )
+    CallEvent.objects.create(call=call, kind="created")
+    page = office.get(reverse("admin:calls_call_change", args=[call.pk])).content.decode()
+    assert "Good morning" in page
+    assert reverse("calls:detail", args=[call.pk]) in page
+    assert 'name="_save"' not in page
+
+
+@pytest.mark.parametrize("n", [1, 6])
+def test_the_list_of_calls_costs_the_same_however_long(office, django_assert_max_num_queries, n):
+    for _call in range(n):
+        make_call()
+    with django_assert_max_num_queries(10):
+        office.get(reverse("admin:calls_call_changelist"))
+
+
+def agent_form(**other):
+    return {
+        "name": "Ada",
+        "is_active": "on",
+        "speaks_as": "Ada",
+        "company": "Acme",
+        "language": "en",
+        "voice": "marin",
+        "greeting_en": "Hello",
+        "greeting_cs": "Dobrý den",
+        "instructions_en": "Be brief.",
+        "tools": ["end_call", "opt_out"],
+        "provider": "openai",
+        "model": "gpt-realtime-2.1",
+        **other,
+    }
+
+
+def test_a_virtual_agent_has_its_texts_by_language(office):
+    response = office.post(reverse("admin:calls_virtualagent_add"), agent_form())
+    assert response.status_code == 302, response.context["adminform"].errors
+    agent = VirtualAgent.objects.get()
+    assert (agent.greeting_en, agent.greeting_cs) == ("Hello", "Dobrý den")
+    with translation.override("es"):
+        assert agent.greeting == "Hello", "what is missing is taken from English"
+    assert agent.tools == ["end_call", "opt_out"]
+    page = office.get(reverse("admin:calls_virtualagent_change", args=[agent.pk])).content.decode()
+    assert page.count("language-tab language-tab-") == 3
+    assert "[en]" not in page, "the tab says the language"
+
+
+def test_a_virtual_agent_without_english_is_refused(office):
+    response = office.post(reverse("admin:calls_virtualagent_add"), agent_form(greeting_en=""))
+    assert "greeting_en" in response.context["adminform"].form.errors
+
+
+def test_the_code_of_a_disposition_stays(office):
+    disposition = Disposition.objects.create(code="sold", name_en="Sold")
+    body = {"code": "other", "name_en": "Sold!", "position": 1}
+    office.post(reverse("admin:calls_disposition_change", args=[disposition.pk]), body)
+    disposition.refresh_from_db()
+    assert (disposition.code, disposition.name_en) == ("sold", "Sold!")
+
+
+def import_csv(office, model: str, text: str):
+    """Through both steps of the import: the preview, then its confirmation."""
+    file = SimpleUploadedFile("rows.csv", text.encode(), content_type="text/csv")
+    preview = office.post(reverse(f"admin:{model}_import"), {"import_file": file, "format": "0", "resource": "0"})
+    form = preview.context.get("confirm_form")
+    assert form is not None, preview.context["result"].row_errors()
+    return office.post(reverse(f"admin:{model}_process_import"), form.initial)
+
+
+def test_prices_come_in_from_a_sheet_and_again_without_doubling(office):
+    text = "service,model,part,unit,amount,valid_from\nopenai,m,audio_in,million_tokens,32.0,2026-01-01\n"
+    assert import_csv(office, "calls_price", text).status_code == 302
+    assert import_csv(office, "calls_price", text.replace("32.0", "33.5")).status_code == 302
+    assert [str(price.amount) for price in Price.objects.all()] == ["33.500000"]
+
+
+def test_dispositions_come_in_with_all_their_languages(office):
+    header = "code,name_en,name_es,name_cs,is_success,is_active,position"
+    import_csv(office, "calls_disposition", f"{header}\nsold,Sold,Vendido,Prodáno,1,1,1\n")
+    disposition = Disposition.objects.get()
+    assert (disposition.name_es, disposition.name_cs, disposition.is_success) == ("Vendido", "Prodáno", True)
