@@ -220,7 +220,12 @@ def _media_phones(n: int, port: int, wire: Wire) -> list[Phone]:
     number, _ = Number.objects.get_or_create(e164="+13025550100", defaults={"carrier": "twilio"})
     agent, _ = VirtualAgent.objects.get_or_create(
         name="Benchmark",
-        defaults={"speaks_as": "Ada", "company": "Acme", "greeting": "Hello, an AI is speaking.", "instructions": "Echo."},
+        defaults={
+            "speaks_as": "Ada",
+            "company": "Acme",
+            "greeting": "Hello, an AI is speaking.",
+            "instructions": "Echo.",
+        },
     )
     people, _ = ContactList.objects.get_or_create(name=f"Benchmark {run}")
     phones = []
@@ -235,7 +240,12 @@ def _media_phones(n: int, port: int, wire: Wire) -> list[Phone]:
             first_name=call_sid,
         )
         call = Call.objects.create(
-            direction="outbound", number=number, contact=contact, virtual_agent=agent, language="en", remote_phone=contact.phone
+            direction="outbound",
+            number=number,
+            contact=contact,
+            virtual_agent=agent,
+            language="en",
+            remote_phone=contact.phone,
         )
         leg = Leg.objects.create(
             call=call,
@@ -273,7 +283,11 @@ def _print(results: Sequence[Result], *, with_head: bool) -> None:
     if with_head:
         print(_HEAD)
     for r in results:
-        clear = f"{r.clear_p50_ms:>8.2f} ms{r.clear_p99_ms:>8.2f} ms" if r.clear_p50_ms == r.clear_p50_ms else f"{'–':>11}{'–':>11}"
+        clear = (
+            f"{r.clear_p50_ms:>8.2f} ms{r.clear_p99_ms:>8.2f} ms"
+            if r.clear_p50_ms == r.clear_p50_ms
+            else f"{'–':>11}{'–':>11}"
+        )
         print(
             f"{r.server:<8}{r.n_calls:>6}{r.cpu_ms:>9.2f} ms{r.frame_us:>8.1f} µs{1000 / r.cpu_ms:>12.0f}"
             f"{r.p50_ms:>8.2f} ms{r.p99_ms:>8.2f} ms{r.lost:>6}{r.memory_kb:>10.0f} kB{clear}",

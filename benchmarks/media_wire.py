@@ -1,4 +1,4 @@
-"""Both far ends of the media process in one cheap process: phones that send a frame every 20 ms, a provider that echoes.
+"""Both far ends of the media process in one cheap process: phones that send 50 frames a second, a provider that echoes.
 
 The WebSocket framing is written out here because the load must cost much less than what it measures: prebuilt bytes, a
 zero mask (allowed, and nothing to compute) and no library objects per message. Each frame of audio begins with the time
@@ -34,10 +34,8 @@ def stamped_at(text: bytes) -> int:
 def frame_bytes(payload: bytes, *, is_client: bool, opcode: int = _TEXT) -> bytes:
     masked = 0x80 if is_client else 0
     n = len(payload)
-    if n < 126:
-        head = bytes((0x80 | opcode, masked | n))
-    else:
-        head = struct.pack("!BBH", 0x80 | opcode, masked | 126, n)
+    first = 0x80 | opcode
+    head = bytes((first, masked | n)) if n < 126 else struct.pack("!BBH", first, masked | 126, n)
     return head + (b"\0\0\0\0" if is_client else b"") + payload
 
 
@@ -143,7 +141,8 @@ class Phone(Peer):
         self._wire = wire
         self._number = 1
         self._before = b'{"event":"media","sequenceNumber":"'
-        self._middle = f'","streamSid":"{self.stream_sid}","media":{{"track":"inbound","chunk":"1","timestamp":"20","payload":"'.encode()
+        audio = '"media":{"track":"inbound","chunk":"1","timestamp":"20","payload":"'
+        self._middle = f'","streamSid":"{self.stream_sid}",{audio}'.encode()
         self._after = _SILENCE + b'"}}'
         self.opened: asyncio.Future[None]
 
@@ -208,7 +207,7 @@ class Phone(Peer):
 
 
 class NullProvider(Peer):
-    """OpenAI Realtime without a mind: each frame comes back at once as the AI's voice, with words and turns around it."""
+    """OpenAI Realtime without a mind: each frame comes back at once as the AI's voice, in turns and with words."""
 
     TURN_FRAMES = 200  # four seconds of speech to a response
     WORD_FRAMES = 10
@@ -229,7 +228,11 @@ class NullProvider(Peer):
         self._phase = wire.next_phase()
 
     def upgraded(self, head: bytes) -> None:
-        key = next(line.split(b":", 1)[1].strip() for line in head.split(b"\r\n") if line.lower().startswith(b"sec-websocket-key"))
+        key = next(
+            line.split(b":", 1)[1].strip()
+            for line in head.split(b"\r\n")
+            if line.lower().startswith(b"sec-websocket-key")
+        )
         accept = base64.b64encode(hashlib.sha1(key + _GUID, usedforsecurity=False).digest())
         self.transport.write(
             b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -294,7 +297,10 @@ class NullProvider(Peer):
     def _begin_response(self) -> None:
         self._speaks = True
         self._new_item()
-        self.send(b'{"type":"response.created","event_id":"e","response":{"id":"resp_%d","status":"in_progress"}}' % self._n_items)
+        self.send(
+            b'{"type":"response.created","event_id":"e","response":{"id":"resp_%d","status":"in_progress"}}'
+            % self._n_items
+        )
 
     def _end_response(self, status: str) -> None:
         if status == "completed":

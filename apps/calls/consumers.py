@@ -23,6 +23,7 @@ from apps.core.errors import DomainError
 
 log = structlog.get_logger(__name__)
 
+_PLAN_S = 5.0
 _START_S = 10.0
 _NORMAL, _POLICY = 1000, 1008
 
@@ -86,7 +87,7 @@ class WebSocketLine:
             await self._send({"type": "websocket.close", "code": code})
 
 
-class MediaConsumer(AsyncConsumer):  # type: ignore[misc]  # channels carries no types
+class MediaConsumer(AsyncConsumer):
     """One media stream. It reads the socket itself: Channels' dispatch costs twenty times as much per frame."""
 
     process: ClassVar[MediaProcess]
@@ -103,7 +104,8 @@ class MediaConsumer(AsyncConsumer):  # type: ignore[misc]  # channels carries no
         with process.place():
             token = scope["url_route"]["kwargs"]["media_token"]
             try:
-                plan = await process.in_thread(load_plan, token)
+                async with asyncio.timeout(_PLAN_S):
+                    plan = await process.in_thread(load_plan, token)
             except StreamRefused as error:
                 await self._refuse(send, 403, error.reason)
                 return

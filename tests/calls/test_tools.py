@@ -5,7 +5,6 @@ from zoneinfo import ZoneInfo
 import pytest
 from django.utils import timezone
 
-from apps.calls import tools
 from apps.calls.media.frames import ToolCall
 from apps.calls.models import Disposition
 from apps.calls.signals import callback_requested, opted_out
@@ -143,7 +142,7 @@ def test_a_time_that_cannot_be_meant_is_explained_to_the_model(use, news, argume
 
 
 def test_an_hour_that_the_clocks_leave_out_is_no_time(use, monkeypatch):
-    monkeypatch.setattr(tools.timezone, "now", lambda: datetime(2027, 3, 1, tzinfo=UTC))
+    monkeypatch.setattr(timezone, "now", lambda: datetime(2027, 3, 1, tzinfo=UTC))
     assert "does not exist" in use("schedule_callback", {"at": "2027-03-28T02:30"})
 
 
