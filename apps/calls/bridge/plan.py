@@ -9,6 +9,7 @@ from apps.calls.bridge.limits import Limits
 from apps.calls.voice_ai.base import PastTurn, VoiceBrief
 
 LANGUAGE_NAMES = {"en": "English", "es": "Spanish", "cs": "Czech"}
+_BLANK_BEFORE_STOP = re.compile(r" +([,.!?;:])")
 _PLACE = re.compile(r"\{(\w+)\}")
 
 
@@ -41,8 +42,12 @@ class CallPlan:
 
 
 def fill_in(template: str, values: Mapping[str, str]) -> str:
-    """Put values into {names}; unknown names and stray braces stay as the manager typed them."""
-    return " ".join(_PLACE.sub(lambda found: values.get(found[1], found[0]), template).split())
+    """Put values into {names}; unknown names and stray braces stay as the manager typed them.
+
+    Where a value is empty, no blank is left before the comma that followed it.
+    """
+    text = " ".join(_PLACE.sub(lambda found: values.get(found[1], found[0]), template).split())
+    return _BLANK_BEFORE_STOP.sub(r"\1", text)
 
 
 def instructions_for(

@@ -1,0 +1,96 @@
+from datetime import timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from django.utils import timezone, translation
+
+from apps.calls.models import Leg, Turn
+from apps.calls.plans import StreamRefused, load_plan
+from apps.calls.voice_ai.base import PastTurn
+from tests.factories.calls import make_call, make_callable, make_disposition, make_leg, make_virtual_agent
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def leg() -> Leg:
+    agent = make_virtual_agent(
+        greeting_en="Hello {first_name}, {agent} of {company}.",
+        greeting_es="Hola {first_name}, soy {agent}.",
+        greeting_cs="",
+        instructions_en="Sell.",
+        instructions_es="Vende.",
+        tools=["end_call", "set_disposition"],
+    )
+    contact = make_callable(first_name="Ana", last_name="Ruiz", time_zone="Europe/Madrid", fields={"plan": "gold"})
+    call = make_call(contact=contact, virtual_agent=agent, language="es")
+    return make_leg("answered", call=call, media_token_expires_at=timezone.now() + timedelta(seconds=60))
+
+
+def test_a_plan_speaks_the_language_of_the_call_whoever_reads(leg):
+    make_disposition("sale")
+    with translation.override("cs"):
+        plan = load_plan(leg.media_token)
+    assert plan.greeting == "Hola Ana, soy Ada."
+    assert plan.brief.instructions.endswith("Vende.")
+    assert plan.brief.languages == ["es", "en", "cs"]
+    assert [tool.name for tool in plan.brief.tools] == ["end_call", "set_disposition"]
+    local = timezone.now().astimezone(ZoneInfo("Europe/Madrid")).strftime("Now: %Y-%m-%dT%H:")
+    assert local in plan.brief.instructions
+    assert "Contact: Ana Ruiz" in plan.brief.instructions
+
+
+def test_a_text_missing_in_the_language_of_the_call_is_english(leg):
+    leg.call.language = "cs"
+    leg.call.save()
+    assert load_plan(leg.media_token).greeting == "Hello Ana, Ada of Acme."
+
+
+def test_the_person_is_not_named_to_the_provider_by_number(leg):
+    plan = load_plan(leg.media_token)
+    assert leg.call.remote_phone not in plan.brief.instructions
+    assert plan.brief.caller_id
+    assert leg.call.remote_phone not in plan.brief.caller_id
+
+
+def test_a_plan_costs_a_handful_of_queries(leg, django_assert_max_num_queries):
+    with django_assert_max_num_queries(4):
+        load_plan(leg.media_token)
+
+
+def test_a_token_opens_one_stream(leg):
+    load_plan(leg.media_token)
+    with pytest.raises(StreamRefused) as refused:
+        load_plan(leg.media_token)
+    assert refused.value.reason == "used_token"
+    with pytest.raises(StreamRefused) as refused:
+        load_plan("z" * 32)
+    assert refused.value.reason == "unknown_token"
+
+
+def test_a_first_stream_has_no_past(leg):
+    Turn.objects.create(
+        call=leg.call, speaker="ai", text="?", item_id="a", started_ms=0, ended_ms=1, at=timezone.now()
+    )
+    plan = load_plan(leg.media_token)
+    assert (list(plan.history), plan.offset_ms) == ([], 0)
+
+
+def test_a_second_stream_knows_what_was_said_and_since_when_the_call_runs(leg):
+    now = timezone.now()
+    for n, (speaker, text) in enumerate([("ai", "Hello."), ("caller", "Who?"), ("ai", "")]):
+        Turn.objects.create(
+            call=leg.call, speaker=speaker, text=text, item_id=f"i{n}", started_ms=n * 1000, ended_ms=n * 1000, at=now
+        )
+    Leg.objects.filter(pk=leg.pk).update(n_media_sessions=1, media_opened_at=now - timedelta(seconds=30))
+    plan = load_plan(leg.media_token)
+    assert list(plan.history) == [PastTurn("ai", "Hello."), PastTurn("caller", "Who?")]
+    assert 30_000 <= plan.offset_ms < 60_000
+
+
+def test_a_call_from_nobody_we_know_has_a_plan_too(leg):
+    leg.call.contact = None
+    leg.call.save()
+    plan = load_plan(leg.media_token)
+    assert plan.greeting == "Hola, soy Ada."
+    assert "Contact:" not in plan.brief.instructions
