@@ -36,7 +36,7 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
     """
 
     beat_s = 10.0
-    recheck_s = 30.0
+    recheck_s = 10.0  # for at most so long does a page outlive the session it was opened with
     least_pause_s = 1.0  # between two snapshots of one page: a page that asks in a loop must not keep the database busy
 
     async def connect(self) -> None:

@@ -16,12 +16,19 @@ function nameAll() {
   const search = document.getElementById("searchbar");
   const button = search?.form.querySelector("[type=submit]");
   if (button) search.setAttribute("aria-label", button.value);
-  for (const field of document.querySelectorAll(".select2-search__field:not([aria-label])")) {
+  const lists = ".select2-search__field, .select2-selection[role=combobox], .select2-selection__rendered[role=textbox]";
+  for (const field of document.querySelectorAll(lists)) {
     const label = field.closest(".form-row, .fieldBox, td")?.querySelector("label");
-    if (label) field.setAttribute("aria-label", label.textContent.trim());
+    if (!label || field.ariaLabel) continue;
+    field.removeAttribute("aria-labelledby");
+    field.ariaLabel = label.textContent.trim();
   }
 }
 
 nameAll();
-window.addEventListener("load", nameAll);
-document.addEventListener("formset:added", nameAll);
+// Rows are added, and lists are dressed up, some time after the page has loaded.
+let isDue = false;
+new MutationObserver(() => {
+  if (!isDue) requestAnimationFrame(() => ((isDue = false), nameAll()));
+  isDue = true;
+}).observe(document.body, { childList: true, subtree: true });

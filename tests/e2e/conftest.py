@@ -24,6 +24,7 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
+from apps.accounts.models import User
 from config.run.layout import ROOT, Layout
 from tests.stack import Stack, show_logs_of_failure
 
@@ -54,7 +55,8 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     report = (yield).get_result()
     if report.failed:
         show_logs_of_failure(item, report)
-        for page in getattr(item, "funcargs", {}).get("_pages", []):
+        pages = getattr(item, "funcargs", {}).get("_pages", [])
+        for page in (page for page in pages if not page.is_closed()):
             path = shots() / f"failed-{re.sub(r'[^a-zA-Z0-9]+', '-', item.name)}.png"
             page.screenshot(path=path)
             report.sections.append(("page", f"{page.url}\n{path}"))
@@ -156,6 +158,8 @@ def browse(
             reduced_motion="reduce",
         )
         contexts.append(context)
+        if role != "nobody":  # whoever is signed in reads in their own language, whatever the browser asks for
+            User.objects.filter(username=PEOPLE[role]).update(language=language)
         context.set_default_timeout(PATIENCE_MS)
         cookies = {"django_language": language, "theme": "auto"} | ({} if tour else {"tour": "done"})
         context.add_cookies([{"name": name, "value": value, "url": stack.origin} for name, value in cookies.items()])
@@ -186,7 +190,7 @@ def _watch(page: Page, complaints: list[str]) -> None:
 
 @pytest.fixture(scope="session")
 def accessible() -> Callable[..., None]:
-    """Ask axe-core whether the page, as it stands now, keeps WCAG 2.1 AA and, unless strict is False, best practices."""
+    """Ask axe-core whether the page, as it stands, keeps WCAG 2.1 AA and, unless strict is False, best practices."""
     source = AXE.read_text(encoding="utf-8")
 
     def check(page: Page, *, strict: bool = True) -> None:

@@ -1,0 +1,222 @@
+"""The live page, watched while the demo campaign dials the sandbox."""
+
+import re
+
+import pytest
+from django.utils import timezone
+from django_redis import get_redis_connection
+from playwright.sync_api import Page, expect
+
+from apps.calls.models import Call, EndReason
+from apps.calls.services.story import announce
+from apps.calls.states import LegState
+from apps.campaigns.models import Campaign, CampaignContact
+from apps.campaigns.states import CampaignState, ContactState
+from apps.core.realtime import publish
+from tests.e2e.conftest import overflow
+from tests.stack import Stack, wait_for
+
+TALKING = ".tile[data-state=answered]"
+BOTH_SPOKE = f"{TALKING}:has(.line[data-speaker=ai]):has(.line[data-speaker=caller])"
+
+
+@pytest.fixture
+def campaign(stack: Stack) -> Campaign:
+    """The demo's campaign, running, with enough people left to call for the length of a test."""
+
+    def running() -> Campaign | None:
+        stack.manage("seed_demo", "--start")
+        return Campaign.objects.filter(state=CampaignState.RUNNING).first()
+
+    campaign = wait_for(running, "a campaign runs")
+    people = CampaignContact.objects.filter(campaign=campaign)
+    if people.filter(state=ContactState.PENDING).count() < 40:
+        again = people.filter(state=ContactState.DONE)
+        again.update(state=ContactState.PENDING, outcome="", settled_at=None, next_attempt_at=timezone.now())
+    return campaign
+
+
+def figures(page: Page) -> dict[str, str]:
+    return dict(
+        page.locator("[data-figure]").evaluate_all("all => all.map((el) => [el.dataset.figure, el.textContent])")
+    )
+
+
+def test_a_supervisor_starts_a_campaign_and_watches_a_call(stack, browse, accessible):
+    page = browse("supervisor", "/live/")
+    expect(page.get_by_text("No calls right now")).to_be_visible()
+    accessible(page)
+    page.locator(".campaign").get_by_role("link", name="Start").click()
+    question = page.locator("#live-question")
+    expect(question.get_by_role("heading")).to_have_text(re.compile(r"Call \d+ people starting now\?"))
+    accessible(page)
+    question.get_by_role("button", name=re.compile(r"Call \d+ people")).click()
+    expect(page.locator(".campaign [data-badge=campaign-running]").first).to_be_visible()
+
+    page.locator(BOTH_SPOKE).first.wait_for()
+    accessible(page)
+    name = page.locator(f"{BOTH_SPOKE} .tile-link").first.text_content()
+    page.get_by_role("link", name=name).first.click()
+    panel = page.locator("#panel")
+    expect(panel.get_by_role("heading", name=name)).to_be_visible()
+    assert "call=" in page.url
+    expect(panel.locator(".turn[data-speaker=ai]").first).to_be_visible()
+    expect(panel.locator(".turn[data-speaker=caller]").first).to_be_visible()
+    accessible(page)
+
+    call_id = int(page.url.split("call=")[1])
+    said = panel.locator(".turn").count()
+    page.reload()
+    expect(panel.get_by_role("heading", name=name)).to_be_visible()
+    assert panel.locator(".turn").count() >= said, "the address brings back the same conversation"
+    page.keyboard.press("Escape")
+    expect(panel).to_be_hidden()
+    assert "call=" not in page.url
+    assert Call.objects.get(pk=call_id).contact.name == name
+
+
+def test_figures_grown_from_deltas_equal_a_fresh_page(stack, browse, campaign):
+    """Old state + deltas = fresh snapshot. What ticks is left out; what counts is compared."""
+    watching = browse("supervisor", "/live/")
+    watching.locator(TALKING).first.wait_for()
+    tried = Call.objects.exclude(outcome="").count()
+    wait_for(lambda: Call.objects.exclude(outcome="").count() > tried + 5, "more calls end", timeout_s=60)
+    watching.locator(".campaign").first.get_by_role("link", name="Pause").click()
+    watching.locator("#live-question").get_by_role("button", name="Pause").click()
+    wait_for(lambda: not Call.objects.live().exists(), "the last call ends", timeout_s=90)
+    expect(watching.get_by_text("No calls right now")).to_be_visible()
+    fresh = browse("supervisor", "/live/")
+    fresh.locator("#connection[data-state=live]").wait_for()
+    assert figures(watching) == figures(fresh)
+    assert figures(fresh)["now"] == "0"
+    counts = ".campaign [data-n]"
+    assert watching.locator(counts).all_text_contents() == fresh.locator(counts).all_text_contents()
+    watching.locator(".campaign").first.get_by_role("link", name="Resume").click()
+    watching.locator("#live-question").get_by_role("button", name=re.compile("Go on with")).click()
+    expect(watching.locator(".campaign [data-badge=campaign-running]").first).to_be_visible()
+
+
+def test_a_lost_line_veils_the_board_and_heals_without_a_reload(stack, browse, campaign, accessible):
+    page = browse("supervisor", "/live/", watched=False)  # refused connections are in the console, rightly
+    page.locator("#connection[data-state=live]").wait_for()
+    page.evaluate("window.isTheSamePage = true")
+    stack.kill("web")
+    try:
+        expect(page.locator("#stale")).to_be_visible()
+        expect(page.locator("#stale-age")).not_to_have_text("0:00")
+        expect(page.locator("#connection")).to_have_attribute("data-state", "behind")
+        accessible(page)
+        page.locator("[data-ask]:visible").first.click()
+        expect(page.locator("#toasts .alert[data-tone=bad]")).to_be_visible()
+    finally:
+        stack.start("web")
+        stack.wait_until_ready()
+    expect(page.locator("#stale")).to_be_hidden(timeout=30_000)
+    assert page.evaluate("window.isTheSamePage")
+    page.locator(".tile").first.wait_for()
+
+
+def test_a_missing_delta_is_noticed_and_made_good(stack, browse):
+    """A number is taken and never sent, as by a process that died in between: the next delta shows the gap."""
+    page = browse("supervisor", "/live/")
+    page.locator("#connection[data-state=live]").wait_for()
+    page.evaluate(
+        """() => { const send = WebSocket.prototype.send; window.asked = 0;
+                   WebSocket.prototype.send = function (text) { window.asked += 1; return send.call(this, text); }; }"""
+    )
+    get_redis_connection("default").incr("cc:realtime:seq:live")
+    publish("live", "nothing", {})
+    wait_for(lambda: page.evaluate("window.asked > 0"), "the page asks for a snapshot")
+
+
+def test_a_supervisor_ends_a_call(stack, browse, campaign):
+    page = browse("supervisor", "/live/")
+    page.locator(f"{TALKING} .tile-link").first.click()
+    page.locator("#panel [data-end]").wait_for()
+    call_id = int(page.url.split("call=")[1])
+    page.locator("#panel [data-end]").click()
+    page.locator("#live-question").get_by_role("button", name="End the call").click()
+    expect(page.locator("#toasts")).to_contain_text(re.compile("being ended|was over"))
+    call = wait_for(lambda: Call.objects.filter(pk=call_id, ended_at__isnull=False).first(), "the call ends")
+    assert call.end_reason in {EndReason.STAFF_ENDED, EndReason.CALLER_HUNG_UP, EndReason.AI_ENDED}
+    expect(page.locator("#panel [data-end]")).to_have_count(0)
+    expect(page.locator("#panel [data-badge^=outcome]")).to_be_visible()
+
+
+def test_who_is_signed_out_elsewhere_sees_no_more_calls(stack, browse, browser):
+    page = browse("nobody", "/accounts/login/", watched=False)
+    page.get_by_role("button", name=re.compile("Supervisor")).click()
+    page.locator("#connection[data-state=live]").wait_for()
+    other = page.context.new_page()
+    other.goto("/live/search/")
+    other.get_by_label(re.compile("Your menu")).click()
+    other.get_by_role("button", name="Sign out").click()
+    expect(page.locator("#refused")).to_be_visible(timeout=60_000)
+
+
+def test_calls_that_wait_or_went_wrong_are_told_apart_without_colour(stack, browse, campaign):
+    page = browse("supervisor", "/live/")
+    page.locator(TALKING).first.wait_for()
+    for badge in page.locator(".tile .status:visible").all()[:10]:
+        assert badge.locator("svg").count() == 1
+    assert all(text.strip() for text in page.locator(".tile .status:visible").all_text_contents())
+
+
+def test_trouble_comes_first(stack, browse, campaign):
+    page = browse("supervisor", "/live/")
+    page.locator(TALKING).first.wait_for()
+    call = Call.objects.live().filter(legs__state=LegState.ANSWERED).order_by("created_at").first()
+    page.evaluate("window.isTheSamePage = true")
+    call.legs.update(state=LegState.UNKNOWN)
+    announce(call)
+    expect(page.locator(".tile").first.locator("[data-badge=leg-unknown]")).to_be_visible()
+    call.legs.exclude(state=LegState.ENDED).update(state=LegState.ANSWERED)
+
+
+def test_keyboard_walks_the_tiles(stack, browse, campaign):
+    page = browse("supervisor", "/live/")
+    page.locator(".tile").nth(1).wait_for()
+    page.keyboard.press("j")
+    first = page.evaluate("document.activeElement.dataset.call")
+    page.keyboard.press("j")
+    assert page.evaluate("document.activeElement.dataset.call") != first
+    page.keyboard.press("Enter")
+    page.locator("#panel [data-call]").wait_for()
+    page.keyboard.press("Escape")
+    expect(page.locator("#panel")).to_be_hidden()
+
+
+@pytest.mark.parametrize("language", ["en", "es", "cs"])
+def test_it_fits_in_every_language(stack, browse, campaign, accessible, language):
+    page = browse("supervisor", "/live/", language=language, width=360, height=740)
+    expect(page.locator("html")).to_have_attribute("lang", language)
+    page.locator(".tile").first.wait_for()
+    for width in (360, 800, 1366):
+        page.set_viewport_size({"width": width, "height": 800})
+        assert overflow(page) <= 0, f"{width} px"
+        accessible(page)
+
+
+def test_the_wall_shows_no_menus_and_nothing_cut_off(stack, browse, campaign, accessible):
+    page = browse("supervisor", "/live/?wall=1", width=1920, height=1080)
+    page.locator(".tile").first.wait_for()
+    expect(page.locator("#nav")).to_be_hidden()
+    accessible(page)
+    cut = page.locator(".tile:not([data-below])").evaluate_all(
+        "all => all.filter((el) => el.getBoundingClientRect().bottom > innerHeight).length"
+    )
+    assert cut == 0
+
+
+def test_the_tour_is_five_steps_and_stays_away(stack, browse, accessible):
+    page = browse("supervisor", "/live/", tour=True)
+    tour = page.locator("#tour")
+    expect(tour).to_be_visible()
+    accessible(page)
+    for n in range(1, 6):
+        expect(tour.locator("[data-tour-count]")).to_have_text(f"{n} of 5")
+        tour.locator("[data-tour-next]").click()
+    expect(tour).to_be_hidden()
+    page.reload()
+    page.locator("#connection[data-state=live]").wait_for()
+    expect(tour).to_have_count(0)
