@@ -14,8 +14,9 @@ from apps.calls.bridge import metrics
 from apps.calls.bridge.limits import Flood, InboundBudget
 from apps.calls.bridge.listening import CallerTurns
 from apps.calls.bridge.plan import CallPlan, farewell_prompt, greeting_prompt, resume_prompt
-from apps.calls.bridge.sink import Cause, SessionEnd, Sink, SpokenTurn
-from apps.calls.bridge.turns import Cut, Playback, Utterance
+from apps.calls.bridge.sink import Cause, SessionEnd, Sink
+from apps.calls.bridge.transcript import Transcript
+from apps.calls.bridge.turns import Playback
 from apps.calls.media.frames import (
     AiEvent,
     AiTranscript,
@@ -41,7 +42,6 @@ from apps.calls.voice_ai.base import PastTurn, VoiceAI, VoiceAIError
 
 log = structlog.get_logger(__name__)
 
-_PARTIAL_EVERY_S = 0.7
 _MAX_FAILED_RESPONSES = 3
 # A caller who speaks into the goodbye is heard out, but not for ever.
 _MAX_GOODBYES = 3
@@ -71,6 +71,14 @@ class Session:
         self._started_at = clock()
         self._playback = Playback()
         self._caller = CallerTurns(offset_ms=plan.offset_ms)
+        self._transcript = Transcript(
+            sink=sink,
+            playback=self._playback,
+            caller=self._caller,
+            language=plan.language,
+            clock=clock,
+            now_ms=self.now_ms,
+        )
         self._ended: asyncio.Future[SessionEnd] | None = None
         self._ending: asyncio.Task[None] | None = None
         self._goodbye_call: ToolCall | None = None
@@ -86,7 +94,6 @@ class Session:
         self._last_voice_at = self._started_at
         self._waiting_since: float | None = None  # the caller has finished, the AI has not begun
         self._is_wrapping_up = False
-        self._partial_at = 0.0
         self._n_from_caller = 0
         self._n_from_ai = 0
         self._n_ai_dropped = 0
@@ -170,7 +177,7 @@ class Session:
                     return SessionEnd(Cause.AI_FAILED, error.code)
                 await asyncio.sleep(self._limits.reconnect_delays_s[n_lost])
                 n_lost += 1
-                history = [*self._plan.history, *self._said_so_far()]
+                history = [*self._plan.history, *self._transcript.so_far()]
 
     async def _open(self, history: list[PastTurn]) -> None:
         began = self._clock()
@@ -211,9 +218,13 @@ class Session:
             self._last_voice_at = self._waiting_since = self._clock()
             self._caller.stopped(event)
         elif type(event) is CallerTranscript:
-            self._caller_said(event)
+            self._last_voice_at = self._clock()
+            self._transcript.caller_said(event)
         elif type(event) is AiTranscript:
-            self._ai_said(event)
+            if not self._playback.is_cut(event.item_id):
+                self._item_now = "" if event.is_final else event.item_id
+                self._is_responding = self._is_responding or not event.is_final
+                self._transcript.ai_said(event)
         elif type(event) is ToolCall:
             self._is_responding = True
             if event.name == "end_call":
@@ -242,36 +253,10 @@ class Session:
             cuts = self._playback.clear(noticed_at, generating=self._item_now if self._is_responding else "")
             for cut in cuts:
                 await self._ai.cut(cut.utterance.item_id, cut.heard_ms)
-                self._tell_cut(cut)
+                self._transcript.cut(cut)
             await self._stay()
         self._is_responding = False
         self._caller.started(event)
-
-    def _caller_said(self, event: CallerTranscript) -> None:
-        self._last_voice_at = self._clock()
-        turn = self._caller.said(event, now_ms=self.now_ms())
-        if event.usage is not None:
-            self._sink.usage(event.usage)
-        if event.is_lost:
-            log.warning("caller_not_understood", item_id=event.item_id)
-        elif event.is_final and turn.text:
-            self._sink.turn(turn)
-        elif turn.text and self._is_time_for_partial():
-            self._sink.partial(turn)
-
-    def _ai_said(self, event: AiTranscript) -> None:
-        if self._playback.is_cut(event.item_id):
-            return
-        self._caller.answered()
-        if event.is_final:
-            utterance = self._playback.said_all(event.item_id, event.text, call_ms=self.now_ms())
-            utterance.is_told = True
-            self._sink.turn(self._ai_turn(utterance))
-        else:
-            self._is_responding = True
-            utterance = self._playback.said(event.item_id, event.text, call_ms=self.now_ms())
-            if self._is_time_for_partial():
-                self._sink.partial(self._ai_turn(utterance))
 
     async def _turn_done(self, event: TurnDone) -> None:
         self._is_responding = False
@@ -386,7 +371,7 @@ class Session:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         for cut in self._playback.clear(self._clock(), generating=self._item_now):
-            self._tell_cut(cut)
+            self._transcript.cut(cut)
         self._count(end)
         try:
             await self._ai.close()
@@ -407,37 +392,6 @@ class Session:
         self._tool_tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("session_task_failed", exc_info=error)
-
-    def _said_so_far(self) -> list[PastTurn]:
-        now = self._clock()
-        turns = [(turn.started_ms, PastTurn("caller", turn.text)) for turn in self._caller.finished]
-        for utterance in self._playback.utterances.values():
-            text = utterance.heard_text
-            if text and (utterance.was_interrupted or self._playback.is_drained(now) or utterance.is_told):
-                turns.append((utterance.began_ms, PastTurn("ai", text)))
-        return [turn for _, turn in sorted(turns, key=lambda pair: pair[0])]
-
-    def _ai_turn(self, utterance: Utterance) -> SpokenTurn:
-        return SpokenTurn(
-            item_id=utterance.item_id,
-            speaker="ai",
-            text=utterance.heard_text,
-            started_ms=utterance.began_ms,
-            ended_ms=utterance.ended_ms,
-            was_interrupted=utterance.was_interrupted,
-            language=self._plan.language,
-        )
-
-    def _tell_cut(self, cut: Cut) -> None:
-        if cut.utterance.text:
-            self._sink.turn(self._ai_turn(cut.utterance))
-
-    def _is_time_for_partial(self) -> bool:
-        now = self._clock()
-        if now - self._partial_at < _PARTIAL_EVERY_S:
-            return False
-        self._partial_at = now
-        return True
 
     def _count(self, end: SessionEnd) -> None:
         name = self._ai.name

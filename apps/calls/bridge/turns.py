@@ -156,6 +156,11 @@ class Playback:
                 utterance.heard_ms = heard
                 self._never_play(utterance.item_id)
                 cuts.append(Cut(utterance, int(heard)))
+        soundless = self.utterances.get(generating)
+        if soundless is not None and soundless.sent_ms == 0.0:  # words came, and no sound of them yet
+            soundless.heard_ms = 0.0
+            self._never_play(generating)
+            cuts.append(Cut(soundless, 0))
         self._playing.clear()
         self._generation += 1
         self._sent = self._marked = self._anchor = 0.0

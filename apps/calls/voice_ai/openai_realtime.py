@@ -20,7 +20,7 @@ from openai import AsyncOpenAI, OpenAIError
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, WebSocketException
 from websockets.protocol import State
 
-from apps.calls.media.frames import PCMU_8K, AiEvent, Audio, CallerTranscript, Ready, ToolCall
+from apps.calls.media.frames import PCMU_8K, AiEvent, AiTranscript, Audio, CallerTranscript, Ready, ToolCall
 from apps.calls.voice_ai import openai_events as wire
 from apps.calls.voice_ai.base import Capabilities, PastTurn, VoiceAIError, VoiceBrief
 from apps.core.breaker import CircuitOpen
@@ -294,6 +294,8 @@ class OpenAIRealtime:
             frame = translate(event)
             if isinstance(frame, CallerTranscript) and frame.usage is not None:
                 frame = replace(frame, usage=replace(frame.usage, model=self._transcription_model))
+            if isinstance(frame, AiTranscript) and event.get("response_id") in self._dead_responses:
+                return  # words of sound that nobody will hear
             if isinstance(frame, ToolCall):
                 self._open_tools.add(frame.id)
             await self._follow(kind, event)

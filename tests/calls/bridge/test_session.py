@@ -107,6 +107,14 @@ async def test_audio_that_comes_late_for_an_interrupted_utterance_is_not_played(
     assert len(talk.line.sent) == before + 1
 
 
+async def test_words_of_which_no_sound_came_were_not_said(talk):
+    await talk.says(AiTranscript("a1", "Hello, this is"), SpeechStarted("u1", 100))
+    assert talk.ai.all("cut") == [("cut", "a1", 0)]
+    assert talk.sink.last("a1").text == ""
+    await talk.says(AiTranscript("a1", "Hello, this is Ada.", is_final=True))
+    assert talk.sink.last("a1").text == ""
+
+
 async def test_a_caller_who_speaks_into_silence_interrupts_nobody(talk):
     await talk.speaks("a1", "Hello.", 500)
     await talk.wait(2.0)
