@@ -229,13 +229,13 @@ class Journal:
 
 
 def _write(batch: _Batch) -> None:
+    if batch.live_legs:  # in a transaction of its own: a leg's row is held by nobody who may have to wait for its call
+        Leg.objects.filter(pk__in=batch.live_legs).update(media_heartbeat_at=timezone.now())
     with transaction.atomic():
         _write_turns(batch.turns.values())
         CallEvent.objects.bulk_create([_event(record) for record in batch.events])
         for (call_id, service, model), used in batch.usage.items():
             record_usage(call_id, service=service, model=model, usage=used)
-        if batch.live_legs:
-            Leg.objects.filter(pk__in=batch.live_legs).update(media_heartbeat_at=timezone.now())
 
 
 def _write_turns(records: Iterable[TurnRecord]) -> None:
