@@ -4,7 +4,7 @@ import pytest
 from django.core.checks import run_checks
 
 
-def ids(**kwargs) -> set[str]:
+def ids(**kwargs):
     return {message.id for message in run_checks(**kwargs)}
 
 

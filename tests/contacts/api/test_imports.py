@@ -41,7 +41,7 @@ def test_a_file_goes_in_by_upload_and_its_fate_comes_back(alice):
     report = api.get(f"{url}report/")
     assert report["Content-Type"].startswith("text/csv")
     assert "attachment" in report["Content-Disposition"]
-    rows = list(csv.reader(io.StringIO(b"".join(report.streaming_content).decode("utf-8-sig"))))
+    rows = list(csv.reader(io.StringIO(report.getvalue().decode("utf-8-sig"))))
     report.close()
     assert len(rows) == 3
     assert Contact.objects.get().contact_list.name == "Spring"
