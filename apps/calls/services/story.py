@@ -45,7 +45,7 @@ def lock_leg(leg_id: int) -> tuple[Call, Leg]:
 
 
 def _locked() -> CallQuerySet:
-    # Not the key: whoever only adds a turn or an event to the call, as the journal does all the time, need not wait.
+    # NO KEY: rows that point to the call (turns, events) may be written meanwhile; the journal does
     calls: CallQuerySet = Call.objects.select_for_update(of=("self",), no_key=True)
     return calls.select_related("contact", "virtual_agent", "disposition")
 
