@@ -68,10 +68,11 @@ class Stack:
         self._given = {variable: os.environ[variable] for variable in _PASSED_ON if variable in os.environ}
         self._given |= {"SANDBOX_SPEED": f"{speed:g}", "PYTHONWARNINGS": "ignore:You're running the worker"}
         self._given |= environment or {}
+        self._speed, self._cps = speed, cps
         commands = read_procfile(ROOT / "Procfile")
         self._release = commands.pop("release")
         self._commands = commands | {
-            "carrier": f"python -m apps.sandbox.carrier --port {carrier} --cps {cps / speed:g}",
+            "carrier": f"python -m apps.sandbox.carrier --port {carrier}",
             "ai": f"python -m apps.sandbox.voice_ai --port {ai}",
         }
         self._health = {
@@ -124,7 +125,7 @@ class Stack:
             return
         with self._log(name).open("ab") as log:
             process = subprocess.Popen(
-                ["/bin/sh", "-c", f"exec {self._commands[name]}"],
+                ["/bin/sh", "-c", f"exec {self._commands[name]}{self._pace(name)}"],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -137,6 +138,8 @@ class Stack:
 
     def kill(self, name: str) -> None:
         """SIGKILL it and all it started; returns when none of them is left."""
+        if name == "postgres":
+            _let_go()  # our own connection is not what is tested
         leader = pidfile.left_over(self.layout.pids / f"{name}.json")
         assert leader is not None, f"{name} is not running"
         family = [leader, *leader.children(recursive=True)]
@@ -149,6 +152,18 @@ class Stack:
         else:
             self._running.pop(name).wait()
         psutil.wait_procs(family, timeout=5)
+
+    @contextlib.contextmanager
+    def sandbox_at(self, speed: float) -> Iterator[None]:
+        """Start the sandbox anew, living at another speed, for as long as the block runs; it forgets its calls."""
+        before = self._speed
+        try:
+            self._speed = speed
+            self._restart_sandbox()
+            yield
+        finally:
+            self._speed = before
+            self._restart_sandbox()
 
     def run(self, command: str) -> str:
         """Run a command line in the product's environment, to its end; gives its output."""
@@ -208,6 +223,18 @@ class Stack:
         return [shown for line in lines if (shown := noteworthy(line)) is not None]
 
     # ── Inside ──────────────────────────────────────────────────────────────────────────────────────────────
+    def _pace(self, name: str) -> str:
+        if name not in SANDBOX:
+            return ""
+        cps = f" --cps {self._cps / self._speed:g}" if name == "carrier" else ""
+        return f" --speed {self._speed:g}{cps}"
+
+    def _restart_sandbox(self) -> None:
+        for name in SANDBOX:
+            self.kill(name)
+            self.start(name)
+        self.wait_until_ready()
+
     def _log(self, name: str) -> Path:
         return self.layout.logs / f"{name}.log"
 

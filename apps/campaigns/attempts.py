@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
+from django.conf import settings
 from django.db import transaction
 from django.db.models import Exists, F, OuterRef
 from django.utils import timezone
@@ -146,7 +147,7 @@ def _after_not_placed(attempt: DialAttempt, now: datetime) -> _Next:
         if outcome != Outcome.NOT_PLACED:
             break
         n_in_a_row += 1
-    at = retries.after_not_placed(n_in_a_row=n_in_a_row, ended_at=now)
+    at = retries.after_not_placed(n_in_a_row=n_in_a_row, ended_at=now, first_s=settings.DIAL_AGAIN_S)
     return _Next(state, reasons.NOT_PLACED, at, is_attempt=False)
 
 

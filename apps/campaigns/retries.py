@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 # A call that never reached the carrier is no attempt: it is tried again soon, then less and less often.
-_NOT_PLACED_FIRST_S = 15
 _NOT_PLACED_LONGEST_S = 900
 
 
@@ -23,7 +22,7 @@ def next_try(rule: Rule | None, *, n_with_outcome: int, ended_at: datetime) -> d
     return ended_at + timedelta(seconds=rule.delay_s)
 
 
-def after_not_placed(*, n_in_a_row: int, ended_at: datetime) -> datetime:
-    """When to ask the carrier again after it could not be asked n_in_a_row times."""
-    delay_s = min(_NOT_PLACED_FIRST_S * 2 ** min(max(n_in_a_row, 1) - 1, 16), _NOT_PLACED_LONGEST_S)
+def after_not_placed(*, n_in_a_row: int, ended_at: datetime, first_s: float) -> datetime:
+    """When to ask the carrier again after it could not be asked n_in_a_row times; first_s after the first."""
+    delay_s = min(first_s * 2 ** min(max(n_in_a_row, 1) - 1, 16), _NOT_PLACED_LONGEST_S)
     return ended_at + timedelta(seconds=delay_s)

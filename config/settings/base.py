@@ -367,6 +367,8 @@ DEEPGRAM_API_KEY = env_str("DEEPGRAM_API_KEY", "")
 DEEPGRAM_API_BASE = env_str("DEEPGRAM_API_BASE", "https://api.deepgram.com").rstrip("/")
 
 CARRIER_TIMEOUT_S = env_int("CARRIER_TIMEOUT_S", 10)
+# A call that could not be given to the carrier is tried again after so long, then after twice as long, and so on.
+DIAL_AGAIN_S = env_int("DIAL_AGAIN_S", 15)
 # A call of which nothing was heard for so long is asked for at the carrier.
 LEG_QUIET_S = env_int("LEG_QUIET_S", 45)
 # A call whose placing was not confirmed, and which the carrier does not know by then, never got there.

@@ -23,7 +23,7 @@ def test_a_rule_allows_so_many_attempts_with_that_outcome(rule, n_with_outcome, 
 
 
 def test_a_carrier_that_cannot_be_asked_is_asked_less_and_less_often_but_always_again():
-    waits = [(after_not_placed(n_in_a_row=n, ended_at=ENDED) - ENDED).total_seconds() for n in range(1, 40)]
+    waits = [(after_not_placed(n_in_a_row=n, ended_at=ENDED, first_s=15) - ENDED).total_seconds() for n in range(1, 40)]
     assert waits[:3] == [15, 30, 60]
     assert waits == sorted(waits)
     assert max(waits) == 900
