@@ -20,6 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
+import psutil
 import requests
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -120,21 +121,28 @@ def _make_campaign(n: int, *, calls_per_second: float) -> int:
     return campaign.pk
 
 
-def _noop_rate() -> float:
+def _cpu_s(worker: "subprocess.Popen[bytes]") -> float:
+    used = psutil.Process(worker.pid).cpu_times()
+    return float(used.user + used.system)
+
+
+def _noop_rate(worker: "subprocess.Popen[bytes]") -> tuple[float, float]:
+    """Tasks per second, and the worker's milliseconds of CPU for each."""
     from celery import current_app
     from django.core.cache import cache
 
     rates = []
     for n in (200, _N_NOOPS):  # the first one warms up
         cache.delete("bench:mark")
-        began = time.monotonic()
+        began, cpu_s = time.monotonic(), _cpu_s(worker)
         current_app.send_task("bench.fan_out", args=[n])
         _wait_for("no-op tasks", lambda: cache.get("bench:mark"), timeout_s=120)
-        rates.append(n / (time.monotonic() - began))
+        rates.append((n / (time.monotonic() - began), (_cpu_s(worker) - cpu_s) / n * 1000))
     return rates[-1]
 
 
-def _placement_rate(n: int, carrier: str) -> float:
+def _placement_rate(n: int, carrier: str, worker: "subprocess.Popen[bytes]") -> tuple[float, float]:
+    """Calls per second from claim to the carrier's answer, and the worker's milliseconds of CPU for each."""
     from django.db.models import Q
 
     from apps.calls.models import Leg
@@ -144,10 +152,10 @@ def _placement_rate(n: int, carrier: str) -> float:
     for calls in (50, n):
         requests.delete(carrier, timeout=10)
         campaign_id = _make_campaign(calls, calls_per_second=9999)
-        began = time.monotonic()
+        began, cpu_s = time.monotonic(), _cpu_s(worker)
         mine = Q(call__attempt__campaign=campaign_id, carrier_call_id__isnull=False)
         _wait_for("placed calls", lambda: Leg.objects.filter(mine).count() == calls, timeout_s=55)  # noqa: B023 - waited for here
-        rates.append(calls / (time.monotonic() - began))
+        rates.append((calls / (time.monotonic() - began), (_cpu_s(worker) - cpu_s) / calls * 1000))
         services.stop(campaign_id=campaign_id, by=None)
     return rates[-1]
 
@@ -210,12 +218,14 @@ def main(arguments: Sequence[str]) -> int:
     with _own_database():
         env = dict(os.environ)
         carrier_command = [sys.executable, "-m", "benchmarks.dialler_carrier", str(port)]
-        with _process(carrier_command, env), _process(_worker_command(), env):
-            noops = _noop_rate()
-            placed = _placement_rate(options.calls, carrier)
-            write(f"Celery no-op tasks {noops:,.0f}/s\n")
+        with _process(carrier_command, env), _process(_worker_command(), env) as worker:
+            noops, noop_ms = _noop_rate(worker)
+            placed, placed_ms = _placement_rate(options.calls, carrier, worker)
+            write(f"Celery no-op tasks {noops:,.0f}/s, {noop_ms:.1f} ms CPU each\n")
             share = placed / noops
-            write(f"claim + place      {placed:,.0f}/s, {share:.2f} of the no-op rate (target {_TARGET_SHARE})\n")
+            write(
+                f"claim + place      {placed:,.0f}/s, {placed_ms:.1f} ms CPU each, {share:.2f} of the no-op rate (target {_TARGET_SHARE})\n"
+            )
             is_good = share >= _TARGET_SHARE
             for per_second in _PACES:
                 pace, most = _pace(per_second, options.seconds, carrier)

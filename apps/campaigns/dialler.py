@@ -30,8 +30,8 @@ _ORDER = (ContactState.CALLBACK, ContactState.RETRY, ContactState.PENDING)
 # People looked at in one cycle; those who may not be called now are put off, so the next cycle finds others.
 _MOST_LOOKED_AT = 1000
 _SMALLEST_BATCH = 20
-# A leg waits for its turn in either of these; only then is the carrier asked.
-_NOT_YET_ASKED = [LegState.CREATED, LegState.REQUESTED]
+# A leg waits for its turn in either state; from requested_at on, the carrier is being asked.
+_NOT_YET_ASKED = Q(call__legs__state__in=[LegState.CREATED, LegState.REQUESTED], call__legs__requested_at__isnull=True)
 _OVER = {ContactState.DONE, ContactState.BLOCKED}
 _SAME_NUMBER_AGAIN = timedelta(seconds=20)
 # Where the law or the windows open within no sensible time, look again after this long.
@@ -105,7 +105,7 @@ def run_cycle(campaign_id: int, *, now: datetime) -> Cycle | None:
 def _n_to_claim(campaign: Campaign, now: datetime) -> int:
     live = DialAttempt.objects.filter(campaign=campaign, state=AttemptState.CLAIMED).aggregate(
         n=Count("pk", distinct=True),
-        n_waiting=Count("pk", distinct=True, filter=Q(call__legs__state__in=_NOT_YET_ASKED)),
+        n_waiting=Count("pk", distinct=True, filter=_NOT_YET_ASKED),
         last=Max("claimed_at"),
     )
     rate = float(campaign.calls_per_second)

@@ -185,7 +185,7 @@ def _withdraw_undialled(campaign: Campaign, by: User | None) -> None:
         campaign=campaign,
         state=AttemptState.CLAIMED,
         call__legs__state__in=[LegState.CREATED, LegState.REQUESTED],
-        call__legs__carrier_call_id__isnull=True,
+        call__legs__requested_at__isnull=True,  # set when the carrier is asked: from then on the call is under way
     ).values_list("call_id", flat=True)
     for call_id in list(waiting):
         request_end(call_id, reason=EndReason.NOT_PLACED, by=by)

@@ -7,7 +7,7 @@ from typing import Any
 
 import structlog
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q, TextField
 from django.utils import timezone
 
 from apps.calls import adapters
@@ -17,7 +17,7 @@ from apps.calls.metrics import CALLS_CREATED, CALLS_REFUSED, PLACINGS_UNKNOWN
 from apps.calls.models import Call, CallEvent, Direction, Leg, Number, Party, VirtualAgent
 from apps.calls.selectors import live_call_card
 from apps.calls.services.ending import settle_leg
-from apps.calls.services.progress import leg_accepted
+from apps.calls.services.progress import leg_accepted, leg_accepted_at_once
 from apps.calls.services.story import announce, call_context, lock_leg, tell
 from apps.calls.states import LegState, Outcome
 from apps.contacts import consent
@@ -36,6 +36,11 @@ MAX_WAIT_S = 5.0  # for its turn at the campaign's pace; longer, and the worker 
 PUT_BACK_S = 2.0
 
 _UNENDED = Call.objects.filter(pk=OuterRef("call_id"), end_reason="")
+
+# What the virtual agent says is for the media session; a dial only shows the agent's name.
+_LONG_TEXTS = [
+    f"call__virtual_agent__{field.name}" for field in VirtualAgent._meta.concrete_fields if isinstance(field, TextField)
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +153,7 @@ def dial_leg(leg_id: int) -> None:
     )
     if not claimed:
         return
-    leg = Leg.objects.select_related("call__contact").get(pk=leg_id)
+    leg = Leg.objects.select_related("call__contact", "call__virtual_agent").defer(*_LONG_TEXTS).get(pk=leg_id)
     with call_context(leg.call):
         if not _may_dial(leg):
             return
@@ -220,7 +225,8 @@ def _place(leg: Leg, brief: CallBrief) -> None:
     except CarrierError as error:
         _not_accepted(leg, error)
     else:
-        leg_accepted(leg.pk, placed.id)
+        if not leg_accepted_at_once(leg, placed.id):
+            leg_accepted(leg.pk, placed.id)
 
 
 def _not_accepted(leg: Leg, error: CarrierError) -> None:

@@ -219,3 +219,34 @@ def test_what_open_pages_are_told_is_what_a_fresh_snapshot_shows(monkeypatch, se
     for news in story:
         tell(leg, news)
         assert told[-1] == live_call_card(with_people(Call.objects.filter(pk=leg.call_id)).get()), news
+
+
+# ── The quick way of being accepted ─────────────────────────────────────────────────────────────────────────
+def _asked() -> Leg:
+    return Leg.objects.select_related("call__contact", "call__virtual_agent").get(pk=make_leg(LegState.REQUESTED).pk)
+
+
+def test_a_leg_of_which_nothing_was_heard_is_accepted_at_once(django_assert_max_num_queries):
+    leg, call_sid = _asked(), sid()
+    with django_assert_max_num_queries(4):  # with the transaction's own two
+        assert progress.leg_accepted_at_once(leg, call_sid)
+    row = Leg.objects.get(pk=leg.pk)
+    assert (row.state, row.carrier_call_id) == (LegState.QUEUED, call_sid)
+    assert list(CallEvent.objects.filter(leg=leg).values_list("kind", flat=True)) == ["queued"]
+    assert not progress.leg_accepted_at_once(leg, call_sid)
+
+
+def test_news_a_wish_to_end_and_a_name_given_away_are_left_to_the_long_way():
+    told = _asked()
+    progress.leg_progressed(told.pk, LineNews(sid(), LineStatus.RINGING, at=at(1)))
+    unwanted = _asked()
+    ending.request_end(unwanted.call_id, reason=EndReason.STAFF_ENDED)
+    put_back = _asked()
+    Leg.objects.filter(pk=put_back.pk).update(requested_at=at(0))
+    guessed, call_sid = _asked(), sid()
+    make_leg(LegState.QUEUED, carrier_call_id=call_sid)
+    before = {leg.pk: leg for leg in Leg.objects.all()}
+    for leg, name in ((told, sid()), (unwanted, sid()), (put_back, sid()), (guessed, call_sid)):
+        assert not progress.leg_accepted_at_once(leg, name)
+        row = Leg.objects.get(pk=leg.pk)
+        assert (row.state, row.carrier_call_id) == (before[leg.pk].state, before[leg.pk].carrier_call_id)
