@@ -2,7 +2,8 @@
 
 The server runs as the Procfile says, on one core; phones and provider are another process on the other core. Everything
 is on: signatures, one-time tokens, transcripts, usage, events, metrics and limits, with the journal writing to
-PostgreSQL. CPU is what the server's process used, all threads, by the kernel's count.
+PostgreSQL. CPU is what the server's process used, all threads, by the kernel's count. Latencies mean something on a
+machine with nothing else to do; on a busy one, `chrt -f 10 make bench` keeps other work from between.
 """
 
 import argparse

@@ -1,6 +1,7 @@
 """The yardstick: a bare relay of `websockets` on uvloop that copies messages both ways and knows nothing of them."""
 
 import asyncio
+import logging
 import sys
 
 import uvloop
@@ -22,6 +23,7 @@ async def _main(port: int, provider: str) -> None:
         async with connect(provider, compression=None) as ai:
             await asyncio.gather(_copy(caller, ai), _copy(ai, caller))
 
+    logging.getLogger("websockets").setLevel(logging.CRITICAL)  # it is asked over plain HTTP whether it is up
     async with serve(relay, "127.0.0.1", port, compression=None):
         await asyncio.get_running_loop().create_future()
 
