@@ -69,9 +69,7 @@ def test_a_token_opens_one_stream(leg):
 
 
 def test_a_first_stream_has_no_past(leg):
-    Turn.objects.create(
-        call=leg.call, speaker="ai", text="?", item_id="a", started_ms=0, ended_ms=1, at=timezone.now()
-    )
+    Turn.objects.create(call=leg.call, speaker="ai", text="?", item_id="a", started_ms=0, ended_ms=1, at=timezone.now())
     plan = load_plan(leg.media_token)
     assert (list(plan.history), plan.offset_ms) == ([], 0)
 

@@ -1,6 +1,7 @@
 import base64
 import json
 from contextlib import suppress
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -21,7 +22,7 @@ from apps.calls.media.frames import (
 )
 
 SID = "MZ" + "0" * 32
-START = {
+START: dict[str, Any] = {
     "event": "start",
     "sequenceNumber": "1",
     "streamSid": SID,
