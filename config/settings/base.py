@@ -316,7 +316,8 @@ STATIC_ROOT = VAR_DIR / "static"
 _NODE = BASE_DIR / "node_modules"
 STATICFILES_DIRS: list[Any] = [
     BASE_DIR / "static",
-    ("vendor/tabler", _NODE / "@tabler/core/dist"),
+    ("vendor/tabler/css", _NODE / "@tabler/core/dist/css"),  # not dist/libs: megabytes that no page loads
+    ("vendor/tabler/img", _NODE / "@tabler/core/dist/img"),
     ("vendor/htmx", _NODE / "htmx.org/dist"),
     ("vendor/chart.js", _NODE / "chart.js/dist"),
     ("vendor/inter", _NODE / "@fontsource-variable/inter"),
