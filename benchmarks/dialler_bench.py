@@ -192,6 +192,7 @@ def _own_database() -> Iterator[None]:
 
     get_redis_connection("default").flushdb()
     before = connection.settings_dict["NAME"]
+    connection.settings_dict["TEST"]["NAME"] = "callcentre_benchmark"  # the suite's own may be in use
     name = connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)
     database = urlsplit(os.environ["DATABASE_URL"])
     os.environ["DATABASE_URL"] = urlunsplit(database._replace(path=f"/{name}"))
@@ -223,9 +224,8 @@ def main(arguments: Sequence[str]) -> int:
             placed, placed_ms = _placement_rate(options.calls, carrier, worker)
             write(f"Celery no-op tasks {noops:,.0f}/s, {noop_ms:.1f} ms CPU each\n")
             share = placed / noops
-            write(
-                f"claim + place      {placed:,.0f}/s, {placed_ms:.1f} ms CPU each, {share:.2f} of the no-op rate (target {_TARGET_SHARE})\n"
-            )
+            write(f"claim + place      {placed:,.0f}/s, {placed_ms:.1f} ms CPU each\n")
+            write(f"                   {share:.2f} of the no-op rate (target {_TARGET_SHARE})\n")
             is_good = share >= _TARGET_SHARE
             for per_second in _PACES:
                 pace, most = _pace(per_second, options.seconds, carrier)

@@ -7,7 +7,7 @@ from typing import Any
 
 import structlog
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q, TextField
+from django.db.models import Q, TextField
 from django.utils import timezone
 
 from apps.calls import adapters
@@ -18,6 +18,7 @@ from apps.calls.models import Call, CallEvent, Direction, Leg, Number, Party, Vi
 from apps.calls.selectors import live_call_card
 from apps.calls.services.ending import settle_leg
 from apps.calls.services.progress import leg_accepted, leg_accepted_at_once
+from apps.calls.services.steps import mark_asked
 from apps.calls.services.story import announce, call_context, lock_leg, tell
 from apps.calls.states import LegState, Outcome
 from apps.contacts import consent
@@ -34,8 +35,6 @@ log = structlog.get_logger(__name__)
 DIAL_WITHIN_S = 60  # a call that could not be dialled so long after its claim is given back
 MAX_WAIT_S = 5.0  # for its turn at the campaign's pace; longer, and the worker does something else meanwhile
 PUT_BACK_S = 2.0
-
-_UNENDED = Call.objects.filter(pk=OuterRef("call_id"), end_reason="")
 
 # What the virtual agent says is for the media session; a dial only shows the agent's name.
 _LONG_TEXTS = [
@@ -190,11 +189,7 @@ def _still_wanted(leg: Leg) -> bool:
     A leg without it has not been asked for, whatever became of its worker; a leg with it may have been.
     """
     now = timezone.now()
-    unasked = Q(state=LegState.REQUESTED, requested_at__isnull=True)
-    is_fresh = Q(expires_at__isnull=True) | Q(expires_at__gt=now)
-    if Leg.objects.filter(unasked, is_fresh, Exists(_UNENDED), pk=leg.pk).update(requested_at=now, updated_at=now):
-        leg.requested_at = now
-        tell(leg.call_id, EventKind.REQUESTED, now, leg_id=leg.pk)  # stands even if we die in the next moment
+    if mark_asked(leg, now=now):  # with its line in the story, which stands even if we die in the next moment
         return True  # and who asks for its end from now on finds it with the carrier
     with transaction.atomic():
         call, row = lock_leg(leg.pk)

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 import structlog
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
@@ -12,6 +12,7 @@ from apps.calls.events import EventKind
 from apps.calls.metrics import CALLS_PLACED, RING_SECONDS
 from apps.calls.models import Call, Leg, Party
 from apps.calls.services.ending import settle_leg
+from apps.calls.services.steps import mark_accepted
 from apps.calls.services.story import announce, call_context, is_told, lock_leg, send_after_commit, tell
 from apps.calls.signals import call_answered
 from apps.calls.states import LegState, Outcome, earlier_than
@@ -83,29 +84,13 @@ def leg_progressed(leg_id: int, news: LineNews) -> bool:
 
 
 def leg_accepted_at_once(leg: Leg, carrier_call_id: str) -> bool:
-    """As ``leg_accepted`` in half the queries, for the usual case: nothing has happened since the carrier was asked.
+    """As ``leg_accepted`` in one query, for the usual case: nothing has happened since the carrier was asked.
 
     leg: as its row was then, with its call, contact and virtual agent. False, and nothing done, in any other case.
     """
-    now = timezone.now()
-    # The call's lock comes first, as everywhere; here all it has to show is that nobody wants the call ended.
-    unended = Call.objects.select_for_update(no_key=True).filter(pk=leg.call_id, end_reason="", ended_at__isnull=True)
-    untouched = Leg.objects.filter(
-        pk=leg.pk,
-        state=LegState.REQUESTED,
-        requested_at=leg.requested_at,
-        carrier_call_id__isnull=True,
-        call__in=unended.values("pk"),
-    )
-    try:
-        with transaction.atomic():
-            if not untouched.update(state=LegState.QUEUED, carrier_call_id=carrier_call_id, updated_at=now):
-                return False
-            leg.state, leg.carrier_call_id = LegState.QUEUED, carrier_call_id
-            tell(leg.call_id, EventKind.QUEUED, now, leg_id=leg.pk)
-            announce(leg.call, leg)
-    except IntegrityError:
-        return False  # a guess by numbers gave the name to another leg: who of the two is right takes longer
+    if not mark_accepted(leg, carrier_call_id, now=timezone.now()):
+        return False
+    announce(leg.call, leg)
     CALLS_PLACED.labels(leg.carrier).inc()
     log.info("leg_queued", leg_id=leg.pk)
     return True

@@ -228,7 +228,7 @@ def _asked() -> Leg:
 
 def test_a_leg_of_which_nothing_was_heard_is_accepted_at_once(django_assert_max_num_queries):
     leg, call_sid = _asked(), sid()
-    with django_assert_max_num_queries(4):  # with the transaction's own two
+    with django_assert_max_num_queries(1):
         assert progress.leg_accepted_at_once(leg, call_sid)
     row = Leg.objects.get(pk=leg.pk)
     assert (row.state, row.carrier_call_id) == (LegState.QUEUED, call_sid)
