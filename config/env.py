@@ -25,7 +25,7 @@ def env_str(name: str, default: str | None = None) -> str:
         except OSError as error:
             raise ImproperlyConfigured(f"{name}_FILE: cannot read {path}: {error.strerror}.") from error
     if default is None:
-        raise ImproperlyConfigured(f"{name} is not set. Set {name}, or {name}_FILE to the path of a file that holds it.")
+        raise ImproperlyConfigured(f"{name} is not set. Set {name}, or {name}_FILE to a file that holds it.")
     return default
 
 

@@ -181,13 +181,14 @@ class Stack:
     @contextlib.contextmanager
     def connected(self) -> Iterator[None]:
         """Point this process's ORM, cache, channel layer and Celery at the stack for as long as the block runs."""
-        mine = connections["default"].settings_dict
+        mine: Any = connections["default"].settings_dict
         before = dict(mine)
-        theirs = dj_database_url.parse(self._endpoints.database_url)
-        caches = {"default": {**settings.CACHES["default"], "LOCATION": self._endpoints.redis_url}}
-        layer = settings.CHANNEL_LAYERS["default"]
+        theirs: Any = dj_database_url.parse(self._endpoints.database_url)
+        cache: Any = settings.CACHES["default"]
+        caches = {"default": {**cache, "LOCATION": self._endpoints.redis_url}}
+        layer: Any = settings.CHANNEL_LAYERS["default"]
         layers = {"default": {**layer, "CONFIG": {**layer["CONFIG"], "hosts": [self._endpoints.redis_url]}}}
-        celery_before = current_app._get_current_object()
+        celery_before: Any = current_app._get_current_object()  # type: ignore[attr-defined]  # a proxy of Celery's
         try:
             _let_go()
             mine.update({key: theirs[key] for key in ("NAME", "USER", "PASSWORD", "HOST", "PORT")})

@@ -41,9 +41,7 @@ class CallFilter(django_filters.FilterSet):
     until = django_filters.DateFilter(
         field_name="created_at", lookup_expr="date__lte", label=_("To"), widget=_date_input()
     )
-    campaign = django_filters.NumberFilter(
-        method="of_campaign", label=_("Campaign no."), widget=forms.HiddenInput()
-    )
+    campaign = django_filters.NumberFilter(method="of_campaign", label=_("Campaign no."), widget=forms.HiddenInput())
 
     class Meta:
         model = Call

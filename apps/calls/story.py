@@ -38,6 +38,7 @@ _LOOKS: dict[str, tuple[str, str]] = {
     EventKind.AI_FAILED: ("alert-octagon", "bad"),
     EventKind.END_REQUESTED: ("phone-end", "info"),
     EventKind.HANG_UP_FAILED: ("alert-triangle", "warn"),
+    EventKind.DTMF: ("user", "info"),
     EventKind.DISPOSITION_SET: ("circle-check", "ok"),
     EventKind.DISPOSITION_CORRECTED: ("pencil", "warn"),
     EventKind.CALLBACK_REQUESTED: ("calendar-event", "info"),
@@ -100,7 +101,11 @@ def _text(event: CallEvent, names: dict[str, str]) -> str:
             outcome = str(data.get("outcome") or "")
             word = str(Outcome(outcome).label) if outcome in Outcome.values else outcome
             return _joined(word, _reason(data.get("end_reason")))
-        case EventKind.SESSION_ENDED | EventKind.AI_FAILED | EventKind.STREAM_ERROR:
+        case EventKind.SESSION_ENDED:
+            return _reason(data.get("reason"))
+        case EventKind.DTMF:
+            return str(data.get("digit") or "")
+        case EventKind.AI_FAILED | EventKind.STREAM_ERROR:
             return str(data.get("error") or data.get("reason") or "")
     return ""
 

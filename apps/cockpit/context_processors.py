@@ -1,6 +1,7 @@
 """What every page's frame shows: where this visitor may go, and how they like it to look."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from django.http import HttpRequest
 from django.urls import reverse
@@ -35,7 +36,7 @@ _PLACES = (
 )
 
 
-def navigation(request: HttpRequest) -> dict[str, object]:
+def navigation(request: HttpRequest) -> dict[str, Any]:
     """navigation: groups of {"label", "icon", "url", "is_current"}. theme, nav_width: chosen, from cookies."""
     user = getattr(request, "user", None)
     groups: dict[int, list[dict[str, object]]] = {}

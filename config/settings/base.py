@@ -14,7 +14,7 @@ from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
 from apps.core.logging import configure_structlog, logging_config
-from config.env import env_bool, env_int, env_list, env_secret, env_str
+from config.env import env_int, env_list, env_secret, env_str
 
 django_stubs_ext.monkeypatch()  # Django's generic classes take their type at run time too: ModelForm[Campaign]
 

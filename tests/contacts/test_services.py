@@ -1,3 +1,5 @@
+from datetime import timedelta
+
 import pytest
 from django.utils import timezone
 
@@ -30,7 +32,7 @@ def test_said_twice_the_first_entry_stays(db):
 
 
 def test_a_consent_given_later_is_withdrawn_no_earlier_than_it_was_given(db):
-    given_at = timezone.now() + timezone.timedelta(hours=1)
+    given_at = timezone.now() + timedelta(hours=1)
     make_consent(PHONE, given_at=given_at)
     opt_out(phone=PHONE, channels=["voice"], source=DncSource.MANUAL)
     assert Consent.objects.get().withdrawn_at == given_at

@@ -10,10 +10,15 @@ from apps.core.phone import BadPhoneNumber, mask, read_phone, zones_of
 
 def _numbers() -> list[str]:
     """The example number of each kind in each country, and neighbours of it, right and wrong."""
-    dice = random.Random(7)  # noqa: S311 - a fixed sample, not a secret
+    dice = random.Random(7)
     found = []
     for region in phonenumbers.SUPPORTED_REGIONS:
-        for kind in (PhoneNumberType.FIXED_LINE, PhoneNumberType.MOBILE, PhoneNumberType.TOLL_FREE, PhoneNumberType.VOIP):
+        for kind in (
+            PhoneNumberType.FIXED_LINE,
+            PhoneNumberType.MOBILE,
+            PhoneNumberType.TOLL_FREE,
+            PhoneNumberType.VOIP,
+        ):
             example = phonenumbers.example_number_for_type(region, kind)
             if example is None:
                 continue
@@ -61,7 +66,13 @@ def test_numbers_as_people_write_them(raw, country, e164):
 
 @pytest.mark.parametrize(
     ("raw", "reason"),
-    [("", "empty"), ("  ", "empty"), ("call me", "not_a_number"), ("12", "impossible"), ("+1 202 555 01", "impossible")],
+    [
+        ("", "empty"),
+        ("  ", "empty"),
+        ("call me", "not_a_number"),
+        ("12", "impossible"),
+        ("+1 202 555 01", "impossible"),
+    ],
 )
 def test_what_is_no_number_says_why(raw, reason):
     with pytest.raises(BadPhoneNumber) as bad:

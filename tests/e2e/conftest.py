@@ -11,8 +11,9 @@ Chromium: CHROMIUM_PATH, else the one on PATH, else Playwright's own.
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import (
@@ -51,7 +52,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.hookimpl(hookwrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, None]:
     report = (yield).get_result()
     if report.failed:
         show_logs_of_failure(item, report)
@@ -149,7 +150,7 @@ def browse(
     ) -> Page:
         context = browser.new_context(
             base_url=stack.origin,
-            storage_state=_sessions[role] or None,  # type: ignore[arg-type]  # what Playwright itself gave
+            storage_state=_sessions[role] or None,
             locale=language,
             viewport={"width": width, "height": height},
             color_scheme="dark" if dark else "light",
