@@ -20,13 +20,11 @@ if "JWT_SIGNING_KEY" not in os.environ and "JWT_SIGNING_KEY_FILE" not in os.envi
 
     os.environ["JWT_SIGNING_KEY"] = (
         Ed25519PrivateKey.generate()
-        .private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
+        .private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
         .decode()
     )
 
-from config.settings.base import *  # noqa: E402, F403
+from config.settings.base import *
 
 STYLEGUIDE = True
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
