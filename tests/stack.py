@@ -24,7 +24,8 @@ import psutil
 import psycopg
 import pytest
 import redis
-from celery import Celery, current_app
+from celery import Celery
+from celery.app import app_or_default
 from django.conf import settings
 from django.db import connections
 from django.test import override_settings
@@ -165,6 +166,13 @@ class Stack:
             self._speed = before
             self._restart_sandbox()
 
+    def revive(self) -> list[str]:
+        """Start again what has ended by itself, as a supervisor would; gives the names."""
+        ended = [name for name, process in self._running.items() if process.poll() is not None]
+        for name in ended:
+            self.start(name)
+        return ended
+
     def run(self, command: str) -> str:
         """Run a command line in the product's environment, to its end; gives its output."""
         done = subprocess.run(
@@ -183,21 +191,21 @@ class Stack:
         """Point this process's ORM, cache, channel layer and Celery at the stack for as long as the block runs."""
         mine: Any = connections["default"].settings_dict
         before = dict(mine)
-        theirs: Any = dj_database_url.parse(self._endpoints.database_url)
-        cache: Any = settings.CACHES["default"]
-        caches = {"default": {**cache, "LOCATION": self._endpoints.redis_url}}
-        layer: Any = settings.CHANNEL_LAYERS["default"]
+        theirs: dict[str, Any] = {**dj_database_url.parse(self._endpoints.database_url)}
+        caches = {"default": {**settings.CACHES["default"], "LOCATION": self._endpoints.redis_url}}
+        layer: dict[str, Any] = settings.CHANNEL_LAYERS["default"]
         layers = {"default": {**layer, "CONFIG": {**layer["CONFIG"], "hosts": [self._endpoints.redis_url]}}}
-        celery_before: Any = current_app._get_current_object()  # type: ignore[attr-defined]  # a proxy of Celery's
+        celery_before = app_or_default()
         try:
             _let_go()
-            mine.update({key: theirs[key] for key in ("NAME", "USER", "PASSWORD", "HOST", "PORT")})
-            with override_settings(CACHES=caches, CHANNEL_LAYERS=layers, CELERY_BROKER_URL=self._endpoints.redis_url):
-                celery = Celery("stack", set_as_current=False)
+            mine.update({name: theirs[name] for name in ("NAME", "USER", "PASSWORD", "HOST", "PORT")})
+            with (
+                override_settings(CACHES=caches, CHANNEL_LAYERS=layers, CELERY_BROKER_URL=self._endpoints.redis_url),
+                contextlib.closing(Celery("stack", set_as_current=False)) as celery,
+            ):
                 celery.config_from_object("django.conf:settings", namespace="CELERY", force=True)
                 celery.set_current()
                 yield
-                celery.close()
         finally:
             celery_before.set_current()
             _let_go()

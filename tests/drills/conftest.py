@@ -5,9 +5,8 @@ The stack looks for what was left behind sooner than it does by default, by sett
 
 from collections import Counter
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import count
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -46,10 +45,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.timeout(240))
 
 
-@pytest.hookimpl(hookwrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, None]:
-    report = (yield).get_result()
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
     show_logs_of_failure(item, report)
+    return report
 
 
 @pytest.fixture(scope="session")
@@ -65,16 +65,21 @@ def _running_stack(django_db_blocker) -> Iterator[Stack]:
 def stack(_running_stack, django_db_blocker) -> Iterator[Stack]:
     """Everything up; this test's ORM, cache and Celery speak to it."""
     with django_db_blocker.unblock(), _running_stack.connected():
+        _running_stack.revive()
         _running_stack.wait_until_ready()
         yield _running_stack
 
 
 @dataclass
 class Drill:
-    """A campaign under way, and what must hold at its end whatever happened meanwhile."""
+    """A campaign under way, and what must hold at its end whatever happened meanwhile.
+
+    revived: processes that ended by themselves and were started again, as a supervisor would.
+    """
 
     stack: Stack
     campaign: Campaign
+    revived: set[str] = field(default_factory=set)
 
     @property
     def phones(self) -> set[str]:
@@ -97,6 +102,7 @@ class Drill:
 
     def wait_until_completed(self, timeout_s: float = 120) -> None:
         def is_completed() -> bool:
+            self.revived.update(self.stack.revive())
             self.campaign.refresh_from_db()
             return self.campaign.state == CampaignState.COMPLETED
 

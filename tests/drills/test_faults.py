@@ -64,8 +64,8 @@ def test_a_carrier_that_stumbles_all_the_time(stack, start):
         drill = start()
         drill.wait_until_completed()
         drill.check()
+        left = {fault["kind"] for fault in stack.carrier("faults")["faults"]}
     finally:
         stack.carrier("faults", method="DELETE")
-    kinds = _kinds(drill)
-    assert kinds[EventKind.UNKNOWN] >= 3
-    assert kinds[EventKind.PUT_BACK] >= 1
+    assert not left & {"rest_timeout", "rest_reset", "rest_429"}, "all of them happened"
+    assert _kinds(drill)[EventKind.PUT_BACK] >= 1

@@ -21,6 +21,8 @@ def test_a_campaign_survives_the_death_of(name, stack, start):
     stack.start(name)
     drill.wait_until_completed()
     drill.check()
+    # Celery's worker sometimes ends when it finds its broker gone; nothing else may.
+    assert drill.revived <= ({"worker"} if name == "redis" else set())
 
 
 def test_conversations_go_on_where_the_media_process_died(stack, start):
