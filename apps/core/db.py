@@ -1,10 +1,23 @@
-"""Claiming rows: how several workers share one list of work without stepping on each other."""
+"""Transactions: what follows a commit, and how several workers share one list of work."""
 
-from typing import TypeVar
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
 
+from django.db import transaction
 from django.db.models import Model, QuerySet
 
 M = TypeVar("M", bound=Model)
+P = ParamSpec("P")
+
+
+def after_commit(work: Callable[P, object], *args: P.args, **named: P.kwargs) -> None:
+    """Do work when the transaction has committed; now, if there is none. It fails alone: logged, the rest is done."""
+
+    def do() -> None:  # a function of its own: for the log Django asks for a name, which a partial() has not
+        work(*args, **named)
+
+    do.__qualname__ = getattr(work, "__qualname__", repr(work))
+    transaction.on_commit(do, robust=True)
 
 
 def claim(rows: QuerySet[M], n: int) -> list[M]:

@@ -1,9 +1,8 @@
 """Hand work to Celery after the transaction that wrote its row has committed."""
 
-from functools import partial
-
 from celery import current_app
-from django.db import transaction
+
+from apps.core.db import after_commit
 
 
 def enqueue(task_name: str, *args: int | str, expires_s: float | None = None, countdown_s: float | None = None) -> None:
@@ -11,5 +10,4 @@ def enqueue(task_name: str, *args: int | str, expires_s: float | None = None, co
 
     expires_s: after this long the message is worth nothing and is dropped; the row stays and is found again.
     """
-    send = partial(current_app.send_task, task_name, args=args, expires=expires_s, countdown=countdown_s)
-    transaction.on_commit(send, robust=True)
+    after_commit(current_app.send_task, task_name, args=args, expires=expires_s, countdown=countdown_s)

@@ -7,14 +7,14 @@ import asyncio
 import os
 import threading
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 import structlog
 from channels.layers import get_channel_layer
-from django.db import transaction
 from django_redis import get_redis_connection
 from redis.exceptions import RedisError
+
+from apps.core.db import after_commit
 
 log = structlog.get_logger(__name__)
 
@@ -24,7 +24,7 @@ _SEND_S = 5.0
 
 def publish(group: str, event: str, data: dict[str, Any]) -> None:
     """Send ``{"type": event, "seq": n, "data": data}`` to a group after commit. data: plain JSON, codes not words."""
-    transaction.on_commit(partial(_send, group, event, data), robust=True)
+    after_commit(_send, group, event, data)
 
 
 def current_seq(group: str) -> int:
@@ -35,7 +35,7 @@ def current_seq(group: str) -> int:
 
 def publish_many(group: str, events: Sequence[tuple[str, dict[str, Any]]]) -> None:
     """As ``publish`` for many events (type and data of each), at little more than the price of one."""
-    transaction.on_commit(partial(_send_all, group, list(events)), robust=True)
+    after_commit(_send_all, group, list(events))
 
 
 def _send(group: str, event: str, data: dict[str, Any]) -> None:

@@ -3,11 +3,9 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from functools import partial
 from typing import Any
 
 import structlog
-from django.db import transaction
 from django.db.models import prefetch_related_objects
 from django.dispatch import Signal
 
@@ -16,6 +14,7 @@ from apps.calls.events import LIVE_GROUP, EventKind
 from apps.calls.models import Call, CallEvent, Leg, Party
 from apps.calls.models.call import CallQuerySet
 from apps.calls.selectors import live_call_card
+from apps.core.db import after_commit
 from apps.core.realtime import publish
 
 log = structlog.get_logger(__name__)
@@ -88,7 +87,7 @@ def announce(call: Call, leg: Leg | None = None) -> None:
 
 def send_after_commit(signal: Signal, **facts: Any) -> None:
     """Send news upward once it is true for others. A receiver that fails is logged; its periodic task catches up."""
-    transaction.on_commit(partial(_send, signal, facts), robust=True)
+    after_commit(_send, signal, facts)
 
 
 def _send(signal: Signal, facts: dict[str, Any]) -> None:
