@@ -5,9 +5,9 @@ from celery import shared_task
 from apps.calls.services import ending, placing, reconcile
 
 
-@shared_task(name="calls.dial_leg")
-def dial_leg(leg_id: int) -> None:
-    placing.dial_leg(leg_id)
+@shared_task(name="calls.dial_legs")
+def dial_legs(*leg_ids: int) -> None:
+    placing.dial_legs(leg_ids)
 
 
 @shared_task(name="calls.hang_up_leg")

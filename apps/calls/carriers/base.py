@@ -1,5 +1,6 @@
 """What every carrier can do, and the words they all share. Plain Python."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -94,12 +95,15 @@ class Webhooks:
 
 @dataclass(frozen=True, slots=True)
 class PlaceRequest:
+    """before_send: called in the sending thread at the last moment before the request leaves; it may block."""
+
     to: str  # E.164
     from_: str  # E.164, a number of ours at this carrier
     webhooks: Webhooks
     ring_timeout_s: int
     max_duration_s: int
     detect_machine: bool
+    before_send: Callable[[], None] | None = None
 
 
 @dataclass(frozen=True, slots=True)

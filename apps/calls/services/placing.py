@@ -18,7 +18,7 @@ from apps.calls.models import Call, CallEvent, Direction, Leg, Number, Party, Vi
 from apps.calls.selectors import live_call_card
 from apps.calls.services.ending import settle_leg
 from apps.calls.services.progress import leg_accepted, leg_accepted_at_once
-from apps.calls.services.steps import mark_asked
+from apps.calls.services.steps import claim_undialled, mark_asked
 from apps.calls.services.story import announce, call_context, lock_leg, tell
 from apps.calls.states import LegState, Outcome
 from apps.contacts import consent
@@ -27,7 +27,7 @@ from apps.contacts.models import Channel, Contact
 from apps.core import phone
 from apps.core.breaker import CircuitOpen, guard
 from apps.core.queue import enqueue
-from apps.core.rate import wait_turn
+from apps.core.rate import Turn, near_turn
 from apps.core.realtime import publish_many
 
 log = structlog.get_logger(__name__)
@@ -35,6 +35,9 @@ log = structlog.get_logger(__name__)
 DIAL_WITHIN_S = 60  # a call that could not be dialled so long after its claim is given back
 MAX_WAIT_S = 5.0  # for its turn at the campaign's pace; longer, and the worker does something else meanwhile
 PUT_BACK_S = 2.0
+# Legs that are due at once share tasks, when there are more of them than workers could dial side by side anyway.
+ENOUGH_TASKS = 32
+MOST_TOGETHER = 8
 
 # What the virtual agent says is for the media session; a dial only shows the agent's name.
 _LONG_TEXTS = [
@@ -136,32 +139,43 @@ def _create(calls: list[Call], *, now: datetime, expires_at: datetime) -> None:
     )
     for call, leg in zip(calls, legs, strict=True):
         call._prefetched_objects_cache = {"legs": [leg]}  # type: ignore[attr-defined]  # Django's own, for the card
-        enqueue("calls.dial_leg", leg.pk, expires_s=(expires_at - now).total_seconds())
+    n_together = min(MOST_TOGETHER, max(1, len(legs) // ENOUGH_TASKS))
+    for at in range(0, len(legs), n_together):
+        together = [leg.pk for leg in legs[at : at + n_together]]
+        enqueue("calls.dial_legs", *together, expires_s=(expires_at - now).total_seconds())
     publish_many(LIVE_GROUP, [("call", dict(live_call_card(call))) for call in calls])
     CALLS_CREATED.inc(len(calls))
 
 
-def dial_leg(leg_id: int) -> None:
-    """Ask the carrier to dial. Whoever moves the leg from created to requested does it, and nobody else.
+def dial_legs(leg_ids: Sequence[int]) -> None:
+    """Ask the carrier to dial, one after the other. Whoever moves a leg from created to requested does it, nobody else.
 
-    What may change between claim and dial is looked at again: the rules, the time, and whether anyone still wants it.
+    A leg that fails in an unforeseen way is left to reconciling, and the others are dialled all the same.
     """
-    now = timezone.now()
-    claimed = Leg.objects.filter(pk=leg_id, state=LegState.CREATED).update(
-        state=LegState.REQUESTED, requested_at=None, updated_at=now
-    )
-    if not claimed:
-        return
-    leg = Leg.objects.select_related("call__contact", "call__virtual_agent").defer(*_LONG_TEXTS).get(pk=leg_id)
+    claimed = claim_undialled(leg_ids, now=timezone.now())
+    legs = Leg.objects.select_related("call__contact", "call__virtual_agent").defer(*_LONG_TEXTS)
+    for leg in legs.filter(pk__in=claimed).order_by("pk"):
+        try:
+            _dial(leg)
+        except Exception:
+            log.exception("dial_failed", leg_id=leg.pk)
+
+
+def dial_leg(leg_id: int) -> None:
+    dial_legs([leg_id])
+
+
+def _dial(leg: Leg) -> None:
+    """Look again at what may change between claim and dial: the rules, the time, and whether it is still wanted."""
     with call_context(leg.call):
         if not _may_dial(leg):
             return
         brief = CallBrief.from_json(leg.call.brief)
-        if not wait_turn(brief.pace_key, per_second=brief.calls_per_second, max_wait_s=MAX_WAIT_S):
+        turn = near_turn(brief.pace_key, per_second=brief.calls_per_second, max_wait_s=MAX_WAIT_S)
+        if turn is None:
             _put_back(leg, reason="pace")
-            return
-        if _still_wanted(leg):
-            _place(leg, brief)
+        elif _still_wanted(leg):
+            _place(leg, brief, turn)
 
 
 def _may_dial(leg: Leg) -> bool:
@@ -199,7 +213,7 @@ def _still_wanted(leg: Leg) -> bool:
     return False
 
 
-def _place(leg: Leg, brief: CallBrief) -> None:
+def _place(leg: Leg, brief: CallBrief, turn: Turn) -> None:
     request = PlaceRequest(
         to=leg.to_number,
         from_=leg.from_number,
@@ -207,6 +221,7 @@ def _place(leg: Leg, brief: CallBrief) -> None:
         ring_timeout_s=brief.ring_timeout_s,
         max_duration_s=adapters.longest_call_s(),
         detect_machine=leg.call.virtual_agent_id is not None,
+        before_send=turn.start,
     )
     try:
         carrier = adapters.carrier_for(leg.carrier)
@@ -260,7 +275,7 @@ def _put_back(leg: Leg, *, reason: str, code: str = "", after_s: float | None = 
         mine = Leg.objects.filter(_as_left(leg), pk=leg.pk)
         if mine.update(state=LegState.CREATED, requested_at=None, updated_at=now):
             tell(leg.call_id, EventKind.PUT_BACK, now, leg_id=leg.pk, reason=reason, code=code)
-            enqueue("calls.dial_leg", leg.pk, countdown_s=after_s or PUT_BACK_S)
+            enqueue("calls.dial_legs", leg.pk, countdown_s=after_s or PUT_BACK_S)
 
 
 def _give_up(leg: Leg, kind: EventKind, **facts: str) -> None:

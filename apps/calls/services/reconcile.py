@@ -93,7 +93,7 @@ def reconcile_leg(leg_id: int) -> None:
 def _dial_or_drop(leg: Leg) -> None:
     now = timezone.now()
     if leg.expires_at is None or leg.expires_at > now:
-        enqueue("calls.dial_leg", leg.pk, expires_s=settings.LEG_QUIET_S)
+        enqueue("calls.dial_legs", leg.pk, expires_s=settings.LEG_QUIET_S)
         return
     with transaction.atomic():
         call, leg = lock_leg(leg.pk)

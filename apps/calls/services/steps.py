@@ -1,9 +1,10 @@
-"""The two steps of a leg that every dial takes, each as one statement: the leg moves and its story says so, or neither.
+"""The steps of a leg that every dial takes, each as one statement: the leg moves and its story says so, or neither.
 
 A dial spends most of its time in the database; for each of these the ORM would take a transaction, a lock and three
-queries. Both take the call's lock first, as everywhere; all it has to show here is that nobody wants the call ended.
+queries. Asking and accepting take the call's lock first, as everywhere; here it only shows that nobody wants it ended.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -13,6 +14,10 @@ from apps.calls.events import EventKind
 from apps.calls.models import Leg
 from apps.calls.states import LegState
 
+_CLAIM = """
+    UPDATE calls_leg SET state = %(requested)s, requested_at = NULL, updated_at = %(now)s
+    WHERE id = ANY(%(legs)s) AND state = %(created)s RETURNING id
+"""
 _ASK = """
     WITH wanted AS MATERIALIZED (
         SELECT id FROM calls_call WHERE id = %(call)s AND end_reason = '' AND ended_at IS NULL FOR NO KEY UPDATE
@@ -39,6 +44,14 @@ _ACCEPT = """
     INSERT INTO calls_callevent (call_id, leg_id, kind, data, key, at)
     SELECT moved.call_id, moved.id, %(kind)s, '{}', '', %(now)s FROM moved
 """
+
+
+def claim_undialled(leg_ids: Sequence[int], *, now: datetime) -> list[int]:
+    """Those of the legs that wait to be dialled, taken by this worker; the carrier has not been asked for them yet."""
+    states: dict[str, Any] = {"requested": LegState.REQUESTED, "created": LegState.CREATED}
+    with connection.cursor() as cursor:
+        cursor.execute(_CLAIM, {"now": now, "legs": list(leg_ids), **states})
+        return [row[0] for row in cursor.fetchall()]
 
 
 def mark_asked(leg: Leg, *, now: datetime) -> bool:

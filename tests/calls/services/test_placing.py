@@ -42,7 +42,7 @@ def test_calls_are_created_in_order_with_the_rule_that_allowed_them(queue, djang
     assert leg.expires_at == now + timedelta(seconds=60)
     assert first.rule_version
     assert CallBrief.from_json(Call.objects.get(pk=first.pk).brief) == requests[0].brief
-    assert [(sent.name, sent.options["expires"]) for sent in queue] == [("calls.dial_leg", 60.0)] * 2
+    assert [(sent.name, sent.options["expires"]) for sent in queue] == [("calls.dial_legs", 60.0)] * 2
     assert CallEvent.objects.filter(kind="created").count() == 2
 
 
@@ -130,9 +130,10 @@ def test_a_call_cancelled_while_it_waits_for_its_turn_is_not_dialled(carrier, mo
 
     def cancel_meanwhile(*args, **kwargs):
         ending.request_end(leg.call_id, reason=EndReason.STAFF_ENDED)
-        return True
+        return near_turn(*args, **kwargs)
 
-    monkeypatch.setattr(placing, "wait_turn", cancel_meanwhile)
+    near_turn = placing.near_turn
+    monkeypatch.setattr(placing, "near_turn", cancel_meanwhile)
     dialled(leg)
     assert (leg.state, leg.outcome) == (LegState.ENDED, Outcome.CANCELED)
     assert carrier.n_creates(leg.to_number) == 0
@@ -146,7 +147,7 @@ def test_a_leg_whose_turn_is_too_far_away_is_put_back(carrier, queue, django_cap
     assert dialled(first).state == LegState.QUEUED
     with django_capture_on_commit_callbacks(execute=True):
         assert dialled(second).state == LegState.CREATED
-    assert ("calls.dial_leg", (second.pk,)) in [(sent.name, sent.args) for sent in queue if sent.options["countdown"]]
+    assert ("calls.dial_legs", (second.pk,)) in [(sent.name, sent.args) for sent in queue if sent.options["countdown"]]
     assert carrier.n_creates(second.to_number) == 0
 
 
@@ -176,7 +177,7 @@ def test_too_many_requests_means_a_little_later(carrier, queue, django_capture_o
     with django_capture_on_commit_callbacks(execute=True):
         leg = dialled(make_leg())
     assert (leg.state, leg.requested_at, leg.carrier_call_id) == (LegState.CREATED, None, None)
-    assert [sent.options["countdown"] > 0 for sent in queue if sent.name == "calls.dial_leg"] == [True]
+    assert [sent.options["countdown"] > 0 for sent in queue if sent.name == "calls.dial_legs"] == [True]
     assert dialled(leg).state == LegState.QUEUED
 
 
@@ -205,7 +206,7 @@ def test_a_carrier_that_cannot_be_reached_was_not_asked(settings, queue, django_
     adapters.carrier_for.cache_clear()
     breaker.close("twilio")
     assert leg.state == LegState.CREATED
-    assert [sent.name for sent in queue] == ["calls.dial_leg"]
+    assert [sent.name for sent in queue] == ["calls.dial_legs"]
 
 
 @pytest.mark.django_db
@@ -224,3 +225,31 @@ def test_without_credentials_the_call_is_not_placed(settings):
     adapters.carrier_for.cache_clear()
     leg = dialled(make_leg())
     assert (leg.outcome, leg.carrier_error[:22]) == (Outcome.NOT_PLACED, "carrier_not_configured")
+
+
+# ── Many at once ────────────────────────────────────────────────────────────────────────────────────────────
+@pytest.mark.django_db
+def test_a_crowd_shares_tasks_and_a_handful_does_not(queue, django_capture_on_commit_callbacks):
+    for n, n_tasks in ((5, 5), (64, 32)):
+        queue.clear()
+        with django_capture_on_commit_callbacks(execute=True):
+            placed = place_calls([make_request() for _ in range(n)], now=timezone.now())
+        legs = [leg_id for sent in queue for leg_id in sent.args]
+        assert len(queue) == n_tasks
+        assert legs == list(Leg.objects.filter(call__in=placed).order_by("pk").values_list("pk", flat=True))
+
+
+@pytest.mark.django_db
+def test_of_legs_dialled_together_one_that_fails_stops_no_other(carrier, monkeypatch):
+    legs = [make_leg() for _ in range(3)]
+    still_wanted = placing._still_wanted
+
+    def fail_for_the_second(leg):
+        if leg.pk == legs[1].pk:
+            raise RuntimeError("unforeseen")
+        return still_wanted(leg)
+
+    monkeypatch.setattr(placing, "_still_wanted", fail_for_the_second)
+    placing.dial_legs([leg.pk for leg in legs])
+    assert [Leg.objects.get(pk=leg.pk).state for leg in legs] == [LegState.QUEUED, LegState.REQUESTED, LegState.QUEUED]
+    assert [carrier.n_creates(leg.to_number) for leg in legs] == [1, 0, 1]

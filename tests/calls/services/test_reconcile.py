@@ -53,7 +53,7 @@ def test_a_leg_nobody_took_is_dialled_while_it_is_fresh(queue, django_capture_on
     leg = make_leg(quiet_s=20)
     with django_capture_on_commit_callbacks(execute=True):
         assert checked(leg).state == LegState.CREATED
-    assert [(sent.name, sent.args) for sent in queue] == [("calls.dial_leg", (leg.pk,))]
+    assert [(sent.name, sent.args) for sent in queue] == [("calls.dial_legs", (leg.pk,))]
 
 
 def test_a_leg_nobody_took_in_time_is_given_back():

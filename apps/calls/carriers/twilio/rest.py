@@ -3,8 +3,9 @@
 import json
 import ssl
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any
 
@@ -44,6 +45,18 @@ _FAULTS = {
 }
 
 
+_before_send: ContextVar[Callable[[], None] | None] = ContextVar("before_send", default=None)
+
+
+class _Adapter(HTTPAdapter):
+    """Everything is prepared when this is called: what must happen at the last moment happens here."""
+
+    def send(self, *args: Any, **kwargs: Any) -> requests.Response:
+        if (before_send := _before_send.get()) is not None:
+            before_send()
+        return super().send(*args, **kwargs)
+
+
 class _HttpClient(TwilioHttpClient):  # type: ignore[misc]  # the SDK carries no types
     """The SDK's client aimed at ``api_base``; every answer that is not a success leaves as a CarrierError."""
 
@@ -51,7 +64,7 @@ class _HttpClient(TwilioHttpClient):  # type: ignore[misc]  # the SDK carries no
         super().__init__(timeout=timeout_s)
         self._base = api_base.rstrip("/")
         for scheme in ("https://", "http://"):
-            self.session.mount(scheme, HTTPAdapter(pool_connections=4, pool_maxsize=_POOL, max_retries=0))
+            self.session.mount(scheme, _Adapter(pool_connections=4, pool_maxsize=_POOL, max_retries=0))
 
     def request(self, method: str, url: str, *args: Any, **kwargs: Any) -> Response:
         is_write = method.upper() != "GET"
@@ -97,7 +110,7 @@ class TwilioCarrier:
                 "async_amd_status_callback": request.webhooks.machine + _TRY_AGAIN,
                 "async_amd_status_callback_method": "POST",
             }
-        with _operation("place", maybe_placed=True):
+        with _operation("place", maybe_placed=True), _calling(request.before_send):
             call = self._client.calls.create(
                 to=request.to,
                 from_=request.from_,
@@ -139,6 +152,15 @@ class TwilioCarrier:
             calls = [_shown(call) for call in self._client.calls.list(to=to, from_=from_, limit=50, page_size=50)]
         young = [call for call in calls if call.created_at is not None and call.created_at >= since]
         return sorted(young, key=lambda call: (call.created_at or since, call.id))
+
+
+@contextmanager
+def _calling(before_send: Callable[[], None] | None) -> Iterator[None]:
+    token = _before_send.set(before_send)
+    try:
+        yield
+    finally:
+        _before_send.reset(token)
 
 
 @contextmanager
