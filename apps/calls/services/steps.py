@@ -14,9 +14,13 @@ from apps.calls.events import EventKind
 from apps.calls.models import Leg
 from apps.calls.states import LegState
 
+# It waits for nobody, so it can be part of no deadlock: a leg that somebody holds is being ended, or found again later.
 _CLAIM = """
+    WITH free AS MATERIALIZED (
+        SELECT id FROM calls_leg WHERE id = ANY(%(legs)s) AND state = %(created)s FOR UPDATE SKIP LOCKED
+    )
     UPDATE calls_leg SET state = %(requested)s, requested_at = NULL, updated_at = %(now)s
-    WHERE id = ANY(%(legs)s) AND state = %(created)s RETURNING id
+    FROM free WHERE calls_leg.id = free.id RETURNING calls_leg.id
 """
 _ASK = """
     WITH wanted AS MATERIALIZED (

@@ -4,13 +4,14 @@ import threading
 from datetime import timedelta
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 
 from apps.calls import adapters
 from apps.calls.models import Call, CallEvent, EndReason, Leg
 from apps.calls.services import ending, placing
 from apps.calls.services.placing import CallBrief, place_calls
+from apps.calls.services.steps import claim_undialled
 from apps.calls.states import LegState, Outcome
 from apps.contacts.consent import NotCallable
 from apps.core import breaker
@@ -253,3 +254,29 @@ def test_of_legs_dialled_together_one_that_fails_stops_no_other(carrier, monkeyp
     placing.dial_legs([leg.pk for leg in legs])
     assert [Leg.objects.get(pk=leg.pk).state for leg in legs] == [LegState.QUEUED, LegState.REQUESTED, LegState.QUEUED]
     assert [carrier.n_creates(leg.to_number) for leg in legs] == [1, 0, 1]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_whoever_ends_many_calls_and_whoever_dials_them_do_not_wait_for_each_other():
+    """Each holds what the other wants next, which ends as a deadlock wherever both of them wait."""
+    first, second = (make_leg() for _ in range(2))
+    held, tried = threading.Event(), threading.Event()
+    claimed: list[int] = []
+
+    def dial() -> None:
+        held.wait(timeout=10)
+        claimed.extend(claim_undialled([second.pk, first.pk], now=timezone.now()))
+        tried.set()
+        connection.close()
+
+    worker = threading.Thread(target=dial)
+    worker.start()
+    with transaction.atomic():
+        ending.request_end(first.call_id, reason=EndReason.NOT_PLACED)
+        held.set()
+        assert tried.wait(timeout=10), "the claim waits for whoever ends the calls"
+        ending.request_end(second.call_id, reason=EndReason.NOT_PLACED)
+    worker.join()
+    assert claimed == [second.pk]
+    assert Leg.objects.get(pk=first.pk).state == LegState.ENDED
+    assert Call.objects.get(pk=second.call_id).end_reason == EndReason.NOT_PLACED
