@@ -222,6 +222,7 @@ def main(arguments: Sequence[str]) -> int:
         with _process(carrier_command, env), _process(_worker_command(), env) as worker:
             noops, noop_ms = _noop_rate(worker)
             placed, placed_ms = _placement_rate(options.calls, carrier, worker)
+            write(f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores\n")
             write(f"Celery no-op tasks {noops:,.0f}/s, {noop_ms:.1f} ms CPU each\n")
             share = placed / noops
             write(f"claim + place      {placed:,.0f}/s, {placed_ms:.1f} ms CPU each\n")
