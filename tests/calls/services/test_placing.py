@@ -15,6 +15,7 @@ from apps.calls.services.steps import claim_undialled
 from apps.calls.states import LegState, Outcome
 from apps.contacts.consent import NotCallable
 from apps.core import breaker
+from apps.core.rate import near_turn
 from tests.factories.calls import make_callable, make_leg, make_request
 from tests.factories.contacts import make_dnc
 
@@ -133,7 +134,6 @@ def test_a_call_cancelled_while_it_waits_for_its_turn_is_not_dialled(carrier, mo
         ending.request_end(leg.call_id, reason=EndReason.STAFF_ENDED)
         return near_turn(*args, **kwargs)
 
-    near_turn = placing.near_turn
     monkeypatch.setattr(placing, "near_turn", cancel_meanwhile)
     dialled(leg)
     assert (leg.state, leg.outcome) == (LegState.ENDED, Outcome.CANCELED)
