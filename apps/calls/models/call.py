@@ -80,9 +80,7 @@ class Call(models.Model):
             models.Index(fields=["remote_phone"]),
         ]
         constraints = [
-            models.CheckConstraint(
-                name="call_ended_has_outcome", condition=Q(ended_at__isnull=True) | ~Q(outcome="")
-            )
+            models.CheckConstraint(name="call_ended_has_outcome", condition=Q(ended_at__isnull=True) | ~Q(outcome=""))
         ]
 
     def __str__(self) -> str:

@@ -56,9 +56,7 @@ class CostItem(models.Model):
     class Meta:
         verbose_name = _("cost item")
         verbose_name_plural = _("cost items")
-        constraints = [
-            models.UniqueConstraint(name="cost_once_per_part", fields=["call", "service", "model", "part"])
-        ]
+        constraints = [models.UniqueConstraint(name="cost_once_per_part", fields=["call", "service", "model", "part"])]
 
     def __str__(self) -> str:
         return self.get_part_display()
