@@ -18,7 +18,18 @@ from import_export.resources import ModelResource
 
 from apps.accounts.models import Language
 from apps.calls import selectors
-from apps.calls.models import Call, CallEvent, CostItem, Disposition, Leg, Number, Price, Turn, VirtualAgent
+from apps.calls.models import (
+    Call,
+    CallEvent,
+    CostItem,
+    Disposition,
+    Leg,
+    Number,
+    Price,
+    Turn,
+    VirtualAgent,
+    VoiceAIFallback,
+)
 from apps.calls.models.virtual_agent import all_tools
 from apps.core.admin_site import Group
 from apps.core.back_office import BackOfficeAdmin, ReadOnlyAdmin, ReadOnlyInline
@@ -75,24 +86,32 @@ class VirtualAgentForm(ModelForm[VirtualAgent]):
         fields = ("tools",)  # the sections of the form add the rest
 
 
+class VoiceAIFallbackInline(admin.TabularInline[VoiceAIFallback, VirtualAgent]):
+    model = VoiceAIFallback
+    extra = 0
+    fields = ("position", "provider", "model", "voice_en", "voice_es", "voice_cs", "llm", "speech")
+
+
 @admin.register(VirtualAgent)
 class VirtualAgentAdmin(LanguageTabs, BackOfficeAdmin[VirtualAgent]):
     group = Group.CONVERSATION
     position = 1
     form = VirtualAgentForm
+    inlines = (VoiceAIFallbackInline,)
     list_display = ("name", "company", "speaks_as", "language", "is_active")
     list_filter = ("is_active", "provider", "language")
     search_fields = ("name", "company", "speaks_as")
     fieldsets: ClassVar[Any] = (
         (None, {"fields": ("name", "is_active")}),
-        (_("Who speaks"), {"fields": ("speaks_as", "company", "language", "voice")}),
+        (_("Who speaks"), {"fields": ("speaks_as", "company", "language")}),
         *language_tabs(
             "greeting",
             "instructions",
+            "voice",
             description=_("Spoken to people of this language. What is missing here is taken from English."),
         ),
         (_("What it may do"), {"fields": ("tools",)}),
-        (_("Provider"), {"classes": ("collapse",), "fields": ("provider", "model")}),
+        (_("Provider"), {"classes": ("collapse",), "fields": ("provider", "model", "llm", "speech")}),
     )
 
 

@@ -16,7 +16,7 @@ from apps.calls.models.cost import Part, Unit
 
 log = structlog.get_logger(__name__)
 
-_TOKENS = Decimal(1_000_000)
+_PER = {Unit.MINUTE: 60, Unit.MILLION_TOKENS: 1_000_000, Unit.MILLION_CHARACTERS: 1_000_000, Unit.MESSAGE: 1}
 _EXACT: "DecimalField[Decimal, Decimal]" = DecimalField(max_digits=24, decimal_places=12)
 
 
@@ -30,10 +30,10 @@ def prices_for(service: str, model: str, *, on: date) -> dict[str, Price]:
 
 
 def per_unit(price: Price | None) -> Decimal:
-    """Money for a single token or second; 0 without a price."""
+    """Money for a single token, second, character or message; 0 without a price."""
     if price is None:
         return Decimal(0)
-    return price.amount / (60 if price.unit == Unit.MINUTE else _TOKENS)
+    return price.amount / _PER[Unit(price.unit)]
 
 
 def for_started_minutes(price: Price | None, seconds: int) -> Decimal:

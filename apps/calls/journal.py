@@ -300,6 +300,7 @@ def _add_usage(totals: dict[UsageKey, dict[str, int]], record: UsageRecord) -> N
         Part.AUDIO_OUT: usage.audio_out,
         Part.TEXT_OUT: usage.text_out,
         Part.TRANSCRIPTION: usage.transcription or round(usage.transcription_s),
+        Part.SPEECH: usage.speech_chars,
     }
     for part, quantity in parts.items():
         if quantity:

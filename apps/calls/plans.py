@@ -1,7 +1,8 @@
 """Opening a media stream: the one place where the audio path asks the database, before the first frame."""
 
 import hashlib
-from datetime import timedelta
+from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -12,11 +13,12 @@ from django.utils import timezone
 
 from apps.accounts.models import Language
 from apps.calls.bridge.limits import Limits
-from apps.calls.bridge.plan import CallPlan, fill_in, instructions_for
-from apps.calls.models import Disposition, Leg, Speaker, Turn, VirtualAgent
+from apps.calls.bridge.plan import CallPlan, Engine, fill_in, instructions_for
+from apps.calls.models import Call, Carrier, Disposition, Leg, Speaker, Turn, VirtualAgent, VoiceAIChoice
 from apps.calls.states import LegState
 from apps.calls.tools import specs_for
-from apps.calls.voice_ai.base import PastTurn, VoiceBrief
+from apps.calls.voice_ai.base import ANY_LANGUAGE, PastTurn, VoiceBrief
+from apps.calls.voice_ai.capabilities import CAPABILITIES, usual_voice
 from apps.core import phone
 
 _MAX_HISTORY = 100
@@ -68,10 +70,14 @@ _CALL_FIELDS = tuple(
         *("contact__first_name", "contact__last_name", "contact__time_zone", "contact__fields"),
         *(
             f"virtual_agent__{field}"
-            for field in ("name", "speaks_as", "company", "provider", "model", "voice", "tools")
+            for field in ("name", "speaks_as", "company", "provider", "model", "llm", "speech", "tools")
         ),
-        *(f"virtual_agent__{field}" for field in ("greeting", "instructions")),
-        *(f"virtual_agent__{field}_{code}" for field in ("greeting", "instructions") for code in Language.values),
+        *(f"virtual_agent__{field}" for field in ("greeting", "instructions", "voice")),
+        *(
+            f"virtual_agent__{field}_{code}"
+            for field in ("greeting", "instructions", "voice")
+            for code in Language.values
+        ),
     )
 )
 
@@ -82,33 +88,7 @@ def _plan(leg: Leg) -> CallPlan:
     assert agent is not None  # noqa: S101 - load_plan has looked
     now = timezone.now()
     zone = contact.time_zone if contact is not None else _zone_of(call.remote_phone)
-    greeting = fill_in(
-        _in_language(agent, "greeting", call.language),
-        {
-            "first_name": contact.first_name if contact is not None else "",
-            "agent": agent.speaks_as,
-            "company": agent.company,
-        },
-    )
-    brief = VoiceBrief(
-        model=agent.model,
-        voice=agent.voice,
-        instructions=instructions_for(
-            company=agent.company,
-            speaks_as=agent.speaks_as,
-            language=call.language,
-            local_now=now.astimezone(ZoneInfo(zone)),
-            contact_name=contact.name if contact is not None else "",
-            contact_fields=contact.fields if contact is not None else {},
-            greeting=greeting,
-            instructions=_in_language(agent, "instructions", call.language),
-        ),
-        language=call.language,
-        languages=[call.language, *(code for code in Language.values if code != call.language)],
-        tools=specs_for(agent.tools, Disposition.objects.filter(is_active=True)),
-        caller_id=_pseudonym(call.remote_phone),
-        idle_prompt_ms=settings.CALL_IDLE_PROMPT_S * 1000 or None,
-    )
+    greetings = {language: _greeting(call, agent, language) for language in Language.values}
     opened_before = leg.n_media_sessions > 1 and leg.media_opened_at is not None
     campaign_id = call.brief.get("campaign_id")
     return CallPlan(
@@ -117,10 +97,11 @@ def _plan(leg: Leg) -> CallPlan:
         correlation_id=str(call.correlation_id),
         campaign_id=int(campaign_id) if campaign_id is not None else None,
         carrier_call_id=leg.carrier_call_id or "",
-        account_id=settings.TWILIO_ACCOUNT_SID,
-        provider=agent.provider,
-        brief=brief,
-        greeting=greeting,
+        carrier=leg.carrier,
+        account_id=settings.TWILIO_ACCOUNT_SID if leg.carrier == Carrier.TWILIO else "",
+        engines=_engines(call, agent, greetings, now.astimezone(ZoneInfo(zone))),
+        language=call.language,
+        greetings=greetings,
         time_zone=zone,
         limits=Limits(
             max_call_s=settings.CALL_MAX_MINUTES * 60.0,
@@ -130,6 +111,61 @@ def _plan(leg: Leg) -> CallPlan:
         history=_history(call.pk) if opened_before else (),
         offset_ms=_ms(now - leg.media_opened_at) if opened_before and leg.media_opened_at else 0,
     )
+
+
+def _greeting(call: Call, agent: VirtualAgent, language: str) -> str:
+    values = {
+        "first_name": call.contact.first_name if call.contact is not None else "",
+        "agent": agent.speaks_as,
+        "company": agent.company,
+    }
+    return fill_in(_in_language(agent, "greeting", language), values)
+
+
+def _engines(call: Call, agent: VirtualAgent, greetings: Mapping[str, str], local_now: datetime) -> list[Engine]:
+    """The virtual agent's own provider first, then those that take over, each with a brief per language."""
+    contact = call.contact
+    tools = specs_for(agent.tools, Disposition.objects.filter(is_active=True))
+    instructions = {
+        language: instructions_for(
+            company=agent.company,
+            speaks_as=agent.speaks_as,
+            language=language,
+            local_now=local_now,
+            contact_name=contact.name if contact is not None else "",
+            contact_fields=contact.fields if contact is not None else {},
+            greeting=greetings[language],
+            instructions=_in_language(agent, "instructions", language),
+        )
+        for language in Language.values
+    }
+
+    def brief(choice: VoiceAIChoice, language: str) -> VoiceBrief:
+        return VoiceBrief(
+            model=choice.model or CAPABILITIES[choice.provider].models[0],
+            voice=_voice(choice, language),
+            instructions=instructions[language],
+            language=language,
+            languages=[language, *(code for code in Language.values if code != language)],
+            tools=tools,
+            caller_id=_pseudonym(call.remote_phone),
+            idle_prompt_ms=settings.CALL_IDLE_PROMPT_S * 1000 or None,
+            llm=choice.llm,
+            speech=choice.speech,
+        )
+
+    return [
+        Engine(choice.provider, {language: brief(choice, language) for language in Language.values})
+        for choice in (agent, *agent.fallbacks.all())
+    ]
+
+
+def _voice(choice: VoiceAIChoice, language: str) -> str:
+    """The voice chosen for the language; one that speaks every language serves where none is chosen for this one."""
+    chosen = getattr(choice, f"voice_{language}", None)
+    if not chosen and ANY_LANGUAGE in CAPABILITIES[choice.provider].voices:
+        chosen = getattr(choice, "voice_en", None)
+    return str(chosen or usual_voice(choice.provider, language))
 
 
 def _history(call_id: int) -> list[PastTurn]:

@@ -50,7 +50,9 @@ class SessionSink:
         self._journal.add(EventRecord(self._plan.call_id, self._plan.leg_id, kind, data, timezone.now()))
 
     def usage(self, usage: Usage) -> None:
-        self._journal.add(UsageRecord(self._plan.call_id, self._plan.provider, self._plan.brief.model, usage))
+        self._journal.add(
+            UsageRecord(self._plan.call_id, usage.service or self._plan.provider, self._plan.brief.model, usage)
+        )
 
     async def run_tool(self, call: ToolCall) -> str:
         self.event("tool_called", {"name": call.name[:80]})

@@ -2,13 +2,18 @@
 
 from modeltranslation.translator import TranslationOptions, register
 
-from apps.calls.models import Disposition, VirtualAgent
+from apps.calls.models import Disposition, VirtualAgent, VoiceAIFallback
 
 
 @register(VirtualAgent)
 class VirtualAgentTranslation(TranslationOptions):
-    fields = ("greeting", "instructions")
-    required_languages = ("en",)
+    fields = ("greeting", "instructions", "voice")
+    required_languages = {"en": ("greeting", "instructions")}
+
+
+@register(VoiceAIFallback)
+class VoiceAIFallbackTranslation(TranslationOptions):
+    fields = ("voice",)
 
 
 @register(Disposition)

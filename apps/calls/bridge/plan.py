@@ -14,12 +14,21 @@ _PLACE = re.compile(r"\{(\w+)\}")
 
 
 @dataclass(frozen=True, slots=True)
+class Engine:
+    """A provider, and its brief for each language the conversation may be in. The call's own language is among them."""
+
+    provider: str
+    briefs: Mapping[str, VoiceBrief]
+
+
+@dataclass(frozen=True, slots=True)
 class CallPlan:
     """One stream of one call.
 
-    account_id: the carrier's account that may open the stream, "" for any. offset_ms: how long the call's audio has
-    been running already, when an earlier stream of the call broke; history: what was said in it. time_zone: the
-    contact's, an IANA name.
+    carrier: its code. account_id: the carrier's account that may open the stream, "" for any. engines: the voice AIs
+    in the order in which they are tried; never empty. language: what the conversation begins in. greetings: language →
+    first sentence, filled in. offset_ms: how long the call's audio has been running already, when an earlier stream of
+    the call broke; history: what was said in it. time_zone: the contact's, an IANA name.
     """
 
     call_id: int
@@ -27,18 +36,29 @@ class CallPlan:
     correlation_id: str
     campaign_id: int | None
     carrier_call_id: str
+    carrier: str
     account_id: str
-    provider: str
-    brief: VoiceBrief
-    greeting: str
+    engines: Sequence[Engine]
+    language: str
+    greetings: Mapping[str, str]
     time_zone: str
     limits: Limits
     history: Sequence[PastTurn] = ()
     offset_ms: int = 0
 
     @property
-    def language(self) -> str:
-        return self.brief.language
+    def provider(self) -> str:
+        """The code of the voice AI that is asked first."""
+        return self.engines[0].provider
+
+    @property
+    def brief(self) -> VoiceBrief:
+        """What the first voice AI is told in the language the conversation begins in."""
+        return self.engines[0].briefs[self.language]
+
+    @property
+    def greeting(self) -> str:
+        return self.greetings[self.language]
 
 
 def fill_in(template: str, values: Mapping[str, str]) -> str:

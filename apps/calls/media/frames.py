@@ -28,6 +28,9 @@ class AudioFormat:
 
 
 PCMU_8K = AudioFormat(Encoding.PCMU, 8000)
+PCM16_8K = AudioFormat(Encoding.PCM16, 8000)
+PCM16_16K = AudioFormat(Encoding.PCM16, 16000)
+PCM16_24K = AudioFormat(Encoding.PCM16, 24000)
 
 
 # Not frozen: a hundred are made per call and second, and a frozen dataclass costs three times as much to make.
@@ -109,8 +112,8 @@ class HangUp:
 class Usage:
     """What one response or one transcription is billed by: tokens, cached ones not counted a second time.
 
-    transcription: tokens; transcription_s: seconds, where the provider bills by time instead. model: whose
-    prices hold, "" for the session's own.
+    transcription: tokens; transcription_s: seconds, where the provider bills by time instead. speech_chars: characters
+    given to a text-to-speech voice. service and model: whose prices hold, "" for the session's own.
     """
 
     audio_in: int = 0
@@ -120,6 +123,8 @@ class Usage:
     text_out: int = 0
     transcription: int = 0
     transcription_s: float = 0.0
+    speech_chars: int = 0
+    service: str = ""
     model: str = ""
 
 
@@ -185,6 +190,20 @@ class TurnDone:
 
 
 @dataclass(frozen=True, slots=True)
+class Used:
+    """Something was used that is billed and belongs to no response of the AI's own."""
+
+    usage: Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Expiring:
+    """The provider will end the conversation in so many seconds; opened again before that, it goes on."""
+
+    in_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Failed:
     """The provider reported an error. is_fatal: the session cannot go on."""
 
@@ -195,7 +214,19 @@ class Failed:
 
 LineFrame = StreamStarted | Audio | Dtmf | MarkReached | StreamStopped
 ToLine = Audio | Clear | Mark | HangUp
-AiEvent = Ready | Audio | SpeechStarted | SpeechStopped | CallerTranscript | AiTranscript | ToolCall | TurnDone | Failed
+AiEvent = (
+    Ready
+    | Audio
+    | SpeechStarted
+    | SpeechStopped
+    | CallerTranscript
+    | AiTranscript
+    | ToolCall
+    | TurnDone
+    | Used
+    | Expiring
+    | Failed
+)
 
 
 class MediaProtocolError(Exception):

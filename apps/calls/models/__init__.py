@@ -7,7 +7,7 @@ from apps.calls.models.event import CallEvent
 from apps.calls.models.leg import Leg, Party
 from apps.calls.models.number import Carrier, Number
 from apps.calls.models.turn import Speaker, Turn
-from apps.calls.models.virtual_agent import Provider, VirtualAgent
+from apps.calls.models.virtual_agent import Provider, VirtualAgent, VoiceAIChoice, VoiceAIFallback
 
 __all__ = [
     "Call",
@@ -25,4 +25,6 @@ __all__ = [
     "Speaker",
     "Turn",
     "VirtualAgent",
+    "VoiceAIChoice",
+    "VoiceAIFallback",
 ]

@@ -9,6 +9,8 @@ from apps.calls.models.call import Call
 class Unit(models.TextChoices):
     MINUTE = "minute", _("minute")
     MILLION_TOKENS = "million_tokens", _("million tokens")
+    MILLION_CHARACTERS = "million_characters", _("million characters")
+    MESSAGE = "message", _("message")
 
 
 class Part(models.TextChoices):
@@ -19,6 +21,8 @@ class Part(models.TextChoices):
     TEXT_OUT = "text_out", _("text tokens out")
     CACHED_IN = "cached_in", _("cached tokens in")
     TRANSCRIPTION = "transcription", _("transcription")
+    SPEECH = "speech", _("text to speech")
+    MESSAGE = "message", _("messages")
 
 
 class Price(models.Model):
@@ -27,7 +31,7 @@ class Price(models.Model):
     service = models.CharField(_("service"), max_length=16)
     model = models.CharField(_("model"), max_length=80, blank=True)
     part = models.CharField(_("part"), max_length=16, choices=Part.choices)
-    unit = models.CharField(_("unit"), max_length=16, choices=Unit.choices)
+    unit = models.CharField(_("unit"), max_length=20, choices=Unit.choices)
     amount = models.DecimalField(_("price (USD)"), max_digits=12, decimal_places=6)
     valid_from = models.DateField(_("valid from"))
 

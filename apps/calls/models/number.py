@@ -7,6 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 class Carrier(models.TextChoices):
     TWILIO = "twilio", "Twilio"
+    TELNYX = "telnyx", "Telnyx"
 
 
 class Number(models.Model):

@@ -10,13 +10,43 @@ from apps.accounts.models import Language
 
 class Provider(models.TextChoices):
     OPENAI = "openai", "OpenAI Realtime"
+    GEMINI = "gemini", "Gemini Live"
+    DEEPGRAM = "deepgram", "Deepgram"
 
 
 def all_tools() -> list[str]:
     return ["end_call", "set_disposition", "opt_out", "schedule_callback"]
 
 
-class VirtualAgent(models.Model):
+class VoiceAIChoice(models.Model):
+    """A provider and how it is used. Left empty, model and voice are the provider's usual ones.
+
+    llm and speech: for Deepgram only, ``service:model``; speech is who speaks what Deepgram has no voice for.
+    """
+
+    provider = models.CharField(_("provider"), max_length=16, choices=Provider.choices, default=Provider.OPENAI)
+    model = models.CharField(_("model"), max_length=80, blank=True)
+    voice = models.CharField(_("voice"), max_length=80, blank=True)
+    llm = models.CharField(
+        _("language model"),
+        max_length=80,
+        blank=True,
+        help_text=_("Where the provider only listens and speaks: who thinks, for example openai:gpt-6-luna."),
+    )
+    speech = models.CharField(
+        _("second voice"),
+        max_length=80,
+        blank=True,
+        help_text=_(
+            "Who speaks the languages the provider has no voice for, for example gemini:gemini-3.8-flash-lite-tts."
+        ),
+    )
+
+    class Meta:
+        abstract = True
+
+
+class VirtualAgent(VoiceAIChoice):  # type: ignore[django-manager-missing]  # modeltranslation makes it at run time
     """Who speaks, how, and what they may do. Greeting and instructions exist per language (modeltranslation)."""
 
     name = models.CharField(_("name"), max_length=80, unique=True)
@@ -29,9 +59,6 @@ class VirtualAgent(models.Model):
         help_text=_("First sentence. Say that an AI is speaking. {first_name}, {agent} and {company} are filled in."),
     )
     instructions = models.TextField(_("instructions"), help_text=_("What to achieve, how to speak, what never to say."))
-    provider = models.CharField(_("provider"), max_length=16, choices=Provider.choices, default=Provider.OPENAI)
-    model = models.CharField(_("model"), max_length=80, default="gpt-realtime-2.1")
-    voice = models.CharField(_("voice"), max_length=40, default="marin")
     language = models.CharField(
         _("language"),
         max_length=8,
@@ -51,3 +78,20 @@ class VirtualAgent(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class VoiceAIFallback(VoiceAIChoice):
+    """Who takes the conversation over when the provider before it has failed, in this order."""
+
+    virtual_agent = models.ForeignKey(VirtualAgent, on_delete=models.CASCADE, related_name="fallbacks")
+    position = models.PositiveSmallIntegerField(_("position"), default=1)
+
+    objects: ClassVar[models.Manager["VoiceAIFallback"]] = models.Manager()
+
+    class Meta:
+        verbose_name = _("fallback voice AI")
+        verbose_name_plural = _("fallback voice AIs")
+        ordering = ["position", "pk"]
+
+    def __str__(self) -> str:
+        return self.get_provider_display()

@@ -6,6 +6,8 @@ from typing import Any, Literal, Protocol
 
 from apps.calls.media.frames import AiEvent, Audio, AudioFormat
 
+ANY_LANGUAGE = "*"
+
 
 class VoiceAIError(Exception):
     """The provider could not be reached or refused. code: a stable word for logs and metrics.
@@ -21,12 +23,27 @@ class VoiceAIError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """server_turns: the provider hears when the caller starts and stops to speak."""
+    """What a provider can do, declared rather than guessed.
+
+    formats_in, formats_out: what its wire takes and gives; an adapter converts, so that the session has the line's
+    format at both ends. hears, speaks: languages, ISO 639-1. voices: language → voices, the first one the usual;
+    ANY_LANGUAGE where each voice speaks every language; empty where any name may be given. models: the usual one first.
+    server_turns: it hears when the caller starts and stops to speak. resumable: a lost conversation can be continued
+    by a handle. is_told_cuts: it can be told how much of its speech was heard. is_pipeline: speech to text, a language
+    model and text to speech, each with a model and a price of its own.
+    """
 
     formats_in: frozenset[AudioFormat]
     formats_out: frozenset[AudioFormat]
+    hears: frozenset[str]
+    speaks: frozenset[str]
+    voices: Mapping[str, Sequence[str]]
+    models: Sequence[str]
     server_turns: bool
     tools: bool
+    resumable: bool
+    is_told_cuts: bool
+    is_pipeline: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +66,9 @@ class VoiceBrief:
     """How the AI is to speak: everything it is told before the first word.
 
     language: ISO 639-1, what it begins in. languages: what callers may answer in. caller_id: a stable pseudonym of
-    the person, for the provider's abuse checks. idle_prompt_ms: speak up after so long a silence, None never.
+    the person, for the provider's abuse checks. idle_prompt_ms: speak up after so long a silence, None never. model:
+    the speech model, of a pipeline the one that listens. llm: of a pipeline, who thinks, as ``service:model``.
+    speech: of a pipeline, who speaks this language, as ``service:model``.
     """
 
     model: str
@@ -60,6 +79,8 @@ class VoiceBrief:
     tools: Sequence[ToolSpec] = ()
     caller_id: str = ""
     idle_prompt_ms: int | None = None
+    llm: str = ""
+    speech: str = ""
 
 
 class VoiceAI(Protocol):
@@ -92,6 +113,14 @@ class VoiceAI(Protocol):
 
     async def speak(self, prompt: str) -> None:
         """Have it say something now, as the prompt tells it."""
+        ...
+
+    async def note(self, text: str) -> None:
+        """Tell it something without having it speak: a key the caller pressed, a hint."""
+        ...
+
+    async def change(self, brief: VoiceBrief) -> None:
+        """Go on by another brief: another language, other instructions. The voice changes where the provider can."""
         ...
 
     async def cut(self, item_id: str, heard_ms: int) -> None:

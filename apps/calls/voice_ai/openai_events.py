@@ -41,12 +41,28 @@ class Refused(Exception):
         super().__init__(self.code)
 
 
+def session_change(brief: VoiceBrief, *, transcription_model: str) -> dict[str, Any]:
+    """What may change while the conversation goes on: instructions, tools and the language to expect."""
+    transcription = _transcription(brief, transcription_model)
+    return {
+        "type": "session.update",
+        "session": {
+            "type": "realtime",
+            "instructions": brief.instructions,
+            "audio": {"input": {"transcription": transcription}},
+            "tools": _tools(brief),
+        },
+    }
+
+
+def _transcription(brief: VoiceBrief, model: str) -> dict[str, Any]:
+    if model in _TAKES_LANGUAGES:
+        return {"model": model, "languages": list(brief.languages)}
+    return {"model": model, "language": brief.language}
+
+
 def session_update(brief: VoiceBrief, *, transcription_model: str) -> dict[str, Any]:
-    transcription: dict[str, Any] = {"model": transcription_model}
-    if transcription_model in _TAKES_LANGUAGES:
-        transcription["languages"] = list(brief.languages)
-    else:
-        transcription["language"] = brief.language
+    transcription = _transcription(brief, transcription_model)
     pcmu = {"type": "audio/pcmu"}
     return {
         "type": "session.update",
@@ -70,20 +86,24 @@ def session_update(brief: VoiceBrief, *, transcription_model: str) -> dict[str, 
                 },
                 "output": {"format": pcmu, "voice": brief.voice},
             },
-            "tools": [
-                {
-                    "type": "function",
-                    "name": tool.name,
-                    "description": tool.description,
-                    "parameters": dict(tool.parameters),
-                }
-                for tool in brief.tools
-            ],
+            "tools": _tools(brief),
             "tool_choice": "auto",
             # Dropping more than needed at once keeps the rest cacheable, which is much cheaper.
             "truncation": {"type": "retention_ratio", "retention_ratio": 0.8},
         },
     }
+
+
+def _tools(brief: VoiceBrief) -> list[dict[str, Any]]:
+    return [
+        {
+            "type": "function",
+            "name": tool.name,
+            "description": tool.description,
+            "parameters": dict(tool.parameters),
+        }
+        for tool in brief.tools
+    ]
 
 
 def past_turn(turn: PastTurn) -> dict[str, Any]:

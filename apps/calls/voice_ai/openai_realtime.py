@@ -22,7 +22,8 @@ from websockets.protocol import State
 
 from apps.calls.media.frames import PCMU_8K, AiEvent, AiTranscript, Audio, CallerTranscript, Ready, ToolCall
 from apps.calls.voice_ai import openai_events as wire
-from apps.calls.voice_ai.base import Capabilities, PastTurn, VoiceAIError, VoiceBrief
+from apps.calls.voice_ai.base import PastTurn, VoiceAIError, VoiceBrief
+from apps.calls.voice_ai.capabilities import OPENAI
 from apps.core.breaker import CircuitOpen
 
 if TYPE_CHECKING:
@@ -30,9 +31,6 @@ if TYPE_CHECKING:
     from openai.types.websocket_connection_options import WebSocketConnectionOptions
     from websockets.asyncio.client import ClientConnection
 
-CAPABILITIES: Final = Capabilities(
-    formats_in=frozenset({PCMU_8K}), formats_out=frozenset({PCMU_8K}), server_turns=True, tools=True
-)
 # A second of the caller waits for a provider that does not read; older sound is worth nothing to a conversation.
 _MAX_WAITING: Final = 50
 _SEND_BUFFER_BYTES: Final = 32_768
@@ -52,7 +50,7 @@ class OpenAIRealtime:
     """
 
     name = "openai"
-    capabilities = CAPABILITIES
+    capabilities = OPENAI
 
     def __init__(
         self,
@@ -207,6 +205,15 @@ class OpenAIRealtime:
 
     async def speak(self, prompt: str) -> None:
         await self._create_response({"instructions": prompt})
+
+    async def note(self, text: str) -> None:
+        content = [{"type": "input_text", "text": text}]
+        item = {"type": "message", "role": "system", "content": content}
+        await self._send({"type": "conversation.item.create", "item": item})
+
+    async def change(self, brief: VoiceBrief) -> None:
+        """The voice stays: the provider fixes it with the first sound it makes."""
+        await self._send(wire.session_change(brief, transcription_model=self._transcription_model))
 
     async def cut(self, item_id: str, heard_ms: int) -> None:
         await self._send(

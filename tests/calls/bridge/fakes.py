@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 
 from apps.calls.bridge.limits import Limits
-from apps.calls.bridge.plan import CallPlan
+from apps.calls.bridge.plan import CallPlan, Engine
 from apps.calls.bridge.session import Session
 from apps.calls.bridge.sink import SessionEnd, SpokenTurn
 from apps.calls.media.frames import (
@@ -57,7 +57,18 @@ class FakeLine:
 
 class FakeAI:
     name = "fake"
-    capabilities = Capabilities(frozenset({PCMU_8K}), frozenset({PCMU_8K}), server_turns=True, tools=True)
+    capabilities = Capabilities(
+        formats_in=frozenset({PCMU_8K}),
+        formats_out=frozenset({PCMU_8K}),
+        hears=frozenset({"en"}),
+        speaks=frozenset({"en"}),
+        voices={},
+        models=("m",),
+        server_turns=True,
+        tools=True,
+        resumable=False,
+        is_told_cuts=True,
+    )
 
     def __init__(self) -> None:
         self.outgoing: asyncio.Queue[AiEvent | Exception | None] = asyncio.Queue()
@@ -144,10 +155,11 @@ def make_plan(*, history: Sequence[PastTurn] = (), offset_ms: int = 0, **limits)
         correlation_id="c",
         campaign_id=None,
         carrier_call_id="CA1",
+        carrier="twilio",
         account_id="AC1",
-        provider="fake",
-        brief=brief,
-        greeting="Hello, an AI speaking.",
+        engines=[Engine("fake", {"en": brief})],
+        language="en",
+        greetings={"en": "Hello, an AI speaking."},
         time_zone="UTC",
         limits=Limits(**given),
         history=history,
