@@ -16,9 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.utils import timezone
 from playwright.sync_api import (
     Browser,
     BrowserContext,
+    Locator,
     Page,
     Playwright,
     expect,
@@ -26,14 +28,21 @@ from playwright.sync_api import (
 )
 
 from apps.accounts.models import User
+from apps.calls.models import Call, EndReason
+from apps.calls.services.ending import request_end
+from apps.campaigns import services
+from apps.campaigns.models import Campaign, CampaignContact
+from apps.campaigns.states import STOP_FROM, CampaignState, ContactState
+from apps.cockpit.demo import seeding
 from config.run.layout import ROOT, Layout
-from tests.stack import Stack, show_logs_of_failure
+from tests.stack import Stack, show_logs_of_failure, wait_for
 
 # Playwright's synchronous interface runs a loop in this thread, which Django takes for a view that forgot to be async.
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
 
 SPEED = 2.0
 PATIENCE_MS = 15_000
+ENOUGH_PEOPLE = 40  # to be called for the length of a test
 PEOPLE = {"admin": "admin", "supervisor": "alice", "agent": "bob"}
 AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
 WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]
@@ -82,6 +91,49 @@ def stack(_running_stack: Stack, django_db_blocker: object) -> Iterator[Stack]:
     """The running product; this test's ORM, cache and Celery speak to it."""
     with django_db_blocker.unblock(), _running_stack.connected():  # type: ignore[attr-defined]
         yield _running_stack
+
+
+@pytest.fixture
+def quiet(stack: Stack) -> None:
+    """Whatever ran before on this stack: no campaign dials any more, and nobody is on the line."""
+    for campaign in Campaign.objects.filter(state__in=STOP_FROM):
+        services.stop(campaign_id=campaign.pk, by=None)
+
+    def is_quiet() -> bool:
+        live = list(Call.objects.live())
+        for call in live:
+            request_end(call.pk, reason=EndReason.STAFF_ENDED, by=None)
+        return not live
+
+    wait_for(is_quiet, "the last call ends", timeout_s=60)
+
+
+@pytest.fixture
+def waiting_campaign(quiet: None) -> Campaign:
+    """A demo campaign that nobody has started yet, on a stack where nothing else happens."""
+    return _next_round()
+
+
+@pytest.fixture
+def campaign(stack: Stack) -> Campaign:
+    """A demo campaign, running, with enough people left to call."""
+    campaign = seeding.seed(logins={}, now=timezone.now()).campaign
+    waiting = CampaignContact.objects.filter(campaign=campaign, state=ContactState.PENDING)
+    if campaign.state != CampaignState.DRAFT and waiting.count() < ENOUGH_PEOPLE:
+        campaign = _next_round()
+    if campaign.state != CampaignState.RUNNING:
+        seeding.start(campaign)
+    return campaign
+
+
+def _next_round() -> Campaign:
+    Campaign.objects.exclude(state=CampaignState.DRAFT).update(state=CampaignState.COMPLETED)
+    return seeding.seed(logins={}, now=timezone.now()).campaign
+
+
+def card_of(page: Page, campaign: Campaign) -> Locator:
+    """The campaign on the live page; there may be others."""
+    return page.locator(".campaign").filter(has=page.get_by_role("link", name=campaign.name, exact=True))
 
 
 @pytest.fixture(scope="session")

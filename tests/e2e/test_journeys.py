@@ -12,7 +12,7 @@ from apps.campaigns.models import Campaign
 from apps.campaigns.states import CampaignState
 from config.run.layout import ROOT
 from tests.e2e.conftest import overflow, shots
-from tests.stack import Stack, wait_for
+from tests.stack import wait_for
 
 
 def picture(page: Page, name: str) -> None:
@@ -23,10 +23,8 @@ def picture(page: Page, name: str) -> None:
 
 
 @pytest.fixture
-def dialled(stack: Stack) -> Campaign:
+def dialled(campaign: Campaign) -> Campaign:
     """The demo's campaign with at least one finished conversation in each language."""
-    stack.manage("seed_demo", "--start")
-    campaign = Campaign.objects.filter(state=CampaignState.RUNNING).latest("pk")
     wait_for(
         lambda: all(conversation(language) for language in ("en", "es", "cs")), "people were talked to", timeout_s=120
     )
