@@ -7,11 +7,13 @@ import json
 
 from aiohttp import web
 
-from apps.sandbox.carrier.errors import ApiError
+from apps.sandbox.carrier.call import PhoneCall
+from apps.sandbox.carrier.courier import Hook
 from apps.sandbox.carrier.exchange import Exchange
 from apps.sandbox.carrier.faults import KINDS, FaultError, parse_fault
-from apps.sandbox.carrier.live_call import LiveCall
-from apps.sandbox.carrier.requests import CallRequest, Hook, check_url, is_callable_number
+from apps.sandbox.carrier.twilio.account import TwilioAccount
+from apps.sandbox.carrier.twilio.errors import ApiError
+from apps.sandbox.carrier.twilio.requests import CallRequest, check_url, is_callable_number
 from apps.sandbox.personas import Language, inbound_script
 
 _STYLE = """
@@ -25,8 +27,8 @@ th, td { text-align: left; padding: .3rem .8rem; border-bottom: 1px solid #dce1e
 class ControlApi:
     """What a rehearsal or a test asks of the sandbox itself. No credentials: it belongs on loopback."""
 
-    def __init__(self, exchange: Exchange) -> None:
-        self._exchange = exchange
+    def __init__(self, exchange: Exchange, twilio: TwilioAccount) -> None:
+        self._exchange, self._twilio = exchange, twilio
 
     def add_to(self, app: web.Application) -> None:
         app.router.add_get("/", self._page)
@@ -44,10 +46,11 @@ class ControlApi:
     async def _healthz(self, _request: web.Request) -> web.Response:
         return web.json_response({"status": "ok"})
 
-    def _summary(self, call: LiveCall) -> dict[str, object]:
+    def _summary(self, call: PhoneCall) -> dict[str, object]:
         record = call.record
         return {
             "sid": record.sid,
+            "carrier": record.carrier,
             "to": record.to,
             "from": record.from_,
             "direction": record.direction,
@@ -59,6 +62,13 @@ class ControlApi:
             "queue_ms": record.queue_ms,
             "history": record.history,
         }
+
+    def _known(self, request: web.Request) -> PhoneCall:
+        """The call named in the path; HTTP 404 if there is none."""
+        sid = request.match_info["call"]
+        if (call := self._exchange.calls.get(sid)) is None:
+            raise web.HTTPNotFound(text=json.dumps({"error": f"no call {sid}"}), content_type="application/json")
+        return call
 
     async def _calls(self, request: web.Request) -> web.Response:
         """Every call with its history, every create request, how often each number was dialled."""
@@ -74,27 +84,18 @@ class ControlApi:
         return web.json_response(body)
 
     async def _call(self, request: web.Request) -> web.Response:
-        try:
-            call = self._exchange.live_call(request.match_info["call"])
-        except ApiError as error:
-            return error.response()
+        call = self._known(request)
         return web.json_response(self._summary(call) | {"webhooks": call.record.webhooks})
 
     async def _hang_up(self, request: web.Request) -> web.Response:
         """The callee puts the phone down."""
-        try:
-            call = self._exchange.live_call(request.match_info["call"])
-        except ApiError as error:
-            return error.response()
+        call = self._known(request)
         call.hang_up("callee")
         return web.Response(status=204)
 
     async def _drop_media(self, request: web.Request) -> web.Response:
         """Cut the call's media sockets now, as a failing network does."""
-        try:
-            call = self._exchange.live_call(request.match_info["call"])
-        except ApiError as error:
-            return error.response()
+        call = self._known(request)
         for stream in list(call.streams):
             stream.abort()
         return web.Response(status=204)
@@ -132,7 +133,7 @@ class ControlApi:
             return web.json_response({"error": str(error)}, status=400)
         except ApiError as error:
             return error.response()
-        call = self._exchange.receive(wanted, script)
+        call: PhoneCall = self._twilio.receive(wanted, script)
         return web.json_response({"sid": call.record.sid}, status=201)
 
     async def _page(self, _request: web.Request) -> web.Response:
@@ -190,7 +191,7 @@ def _inbound_request(data: dict[str, object]) -> CallRequest:
     )
 
 
-def _row(call: LiveCall) -> str:
+def _row(call: PhoneCall) -> str:
     said = [str(entry["text"]) for entry in call.record.history if entry["event"] == "callee_said"]
     cells = (
         call.record.to,

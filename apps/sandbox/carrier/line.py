@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import warnings
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
@@ -11,6 +12,10 @@ from apps.sandbox.carrier.callee import CalleeActor
 from apps.sandbox.carrier.clock import Clock
 from apps.sandbox.carrier.recorder import Recorder
 from apps.sandbox.speech import FRAME_BYTES, SILENCE_FRAME
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", DeprecationWarning)  # in the standard library up to 3.12, audioop-lts from 3.13
+    import audioop
 
 log = logging.getLogger(__name__)
 
@@ -59,19 +64,24 @@ class BridgePlayer:
         return self._other.last_said
 
 
+def mixed(one: bytes, other: bytes) -> bytes:
+    """Two frames of μ-law heard at once."""
+    return audioop.lin2ulaw(audioop.add(audioop.ulaw2lin(one, 2), audioop.ulaw2lin(other, 2), 2), 2)
+
+
 class Line:
     """The audio between one far party and the carrier."""
 
     def __init__(self, callee: CalleeActor) -> None:
         self.callee = callee
-        self.player: Player | None = None
+        self.sources: list[Player] = []  # the far party hears them mixed
         self.taps: list[Tap] = []
         self.recorders: list[Recorder] = []
         self.last_said = SILENCE_FRAME
         self.n_frames = 0
 
     def tick(self) -> None:
-        near = self.player.next_frame() if self.player is not None else SILENCE_FRAME
+        near = self._near()
         far = self.callee.tick(near)
         self.last_said = far
         self.n_frames += 1
@@ -79,6 +89,14 @@ class Line:
             recorder.add(far, near)
         for tap in self.taps:
             tap.take(far, near)
+
+    def _near(self) -> bytes:
+        near = SILENCE_FRAME
+        for source in self.sources:
+            frame = source.next_frame()
+            if frame is not SILENCE_FRAME:
+                near = frame if near is SILENCE_FRAME else mixed(near, frame)
+        return near
 
 
 class Pacer:

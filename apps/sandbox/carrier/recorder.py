@@ -5,10 +5,10 @@ from __future__ import annotations
 import io
 import warnings
 import wave
+from collections.abc import Callable
 from pathlib import Path
 
 from apps.sandbox.carrier.records import RecordingRecord
-from apps.sandbox.carrier.requests import RecordingOptions
 from apps.sandbox.speech import FRAME_BYTES, RATE_HZ, SILENCE_FRAME, loudness
 
 with warnings.catch_warnings():
@@ -19,10 +19,21 @@ _SILENT = 50  # RMS below which a frame counts as silence
 
 
 class Recorder:
-    """Writes frame pairs (far party, carrier) of μ-law while the call goes on."""
+    """Writes frame pairs (far party, carrier) of μ-law while the call goes on.
 
-    def __init__(self, record: RecordingRecord, options: RecordingOptions, directory: Path) -> None:
-        self.record, self.options = record, options
+    trims: leading and trailing silence is left out. on_event: told of "in-progress", then "completed" or "absent".
+    """
+
+    def __init__(
+        self,
+        record: RecordingRecord,
+        directory: Path,
+        *,
+        trims: bool = False,
+        on_event: Callable[[Recorder, str], None] | None = None,
+    ) -> None:
+        self.record = record
+        self._trims, self._on_event = trims, on_event
         self.path = directory / f"{record.sid}.ulaw2"
         self._file = self.path.open("wb", buffering=1 << 16)
         self._skips = False
@@ -33,6 +44,10 @@ class Recorder:
                 return
             far = near = SILENCE_FRAME
         self._file.write(far + near)
+
+    def report(self, event: str) -> None:
+        if self._on_event is not None:
+            self._on_event(self, event)
 
     def pause(self, *, skips: bool) -> None:
         """skips: leave the pause out; else it is recorded as silence."""
@@ -46,12 +61,12 @@ class Recorder:
         """Close the file and settle the record as completed, or absent with 16101 (too short) / 16102 (silent)."""
         self._file.close()
         far, near = read_frames(self.path)
-        if self.options.trims:
+        if self._trims:
             far, near = _trimmed(far, near)
             self.path.write_bytes(b"".join(a + b for a, b in zip(far, near, strict=True)))
         self.record.duration_s = round(len(far) * 0.02)
         if not far:
-            self._absent(16102 if self.options.trims else 16101)
+            self._absent(16102 if self._trims else 16101)
         else:
             self.record.set_status("completed")
 

@@ -1,4 +1,4 @@
-"""Calls and recordings as the REST interface shows them."""
+"""The facts of calls and recordings, whichever carrier's they are."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import format_datetime
-from typing import Final
+from typing import Final, Literal
 
-API = "/2010-04-01"
-_SUBRESOURCES: Final = ("Notifications", "Recordings", "Streams", "Payments", "Events", "Siprec", "Transcriptions")
+Carrier = Literal["twilio", "telnyx"]
 TERMINAL: Final = frozenset({"completed", "busy", "no-answer", "failed", "canceled"})
 
 
@@ -20,20 +19,29 @@ def new_sid(prefix: str) -> str:
 
 
 def rfc2822(at: datetime | None) -> str | None:
-    """As in the REST resources and callbacks: `Sun, 01 Nov 2026 09:53:19 +0000`."""
+    """As in Twilio's resources and callbacks: `Sun, 01 Nov 2026 09:53:19 +0000`."""
     return format_datetime(at) if at is not None else None
 
 
+def iso8601(at: datetime | None) -> str | None:
+    """As in Telnyx's resources and events: `2026-11-01T09:53:19.000000Z`."""
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ") if at is not None else None
+
+
 def now() -> datetime:
-    """Whole seconds UTC, the resolution of the REST interface."""
+    """Whole seconds UTC, the resolution of Twilio's interface."""
     return datetime.now(UTC).replace(microsecond=0)
 
 
 @dataclass(slots=True)
 class CallRecord:
-    """The facts of one call. Times are UTC; duration_s and queue_ms are in sandbox time."""
+    """The facts of one call. Times are UTC; duration_s and queue_ms are in sandbox time.
+
+    sid: Twilio's CallSid or Telnyx's call_control_id. status is in Twilio's words for both carriers.
+    """
 
     sid: str
+    carrier: Carrier
     account_sid: str
     to: str
     from_: str
@@ -55,10 +63,6 @@ class CallRecord:
     def is_over(self) -> bool:
         return self.status in TERMINAL
 
-    @property
-    def uri(self) -> str:
-        return f"{API}/Accounts/{self.account_sid}/Calls/{self.sid}.json"
-
     def note(self, event: str, **facts: object) -> None:
         """Leave a line in the true history: `at` is this machine's monotonic clock in seconds."""
         self.history.append({"at": time.monotonic(), "event": event, **facts})
@@ -67,38 +71,6 @@ class CallRecord:
         self.status = status
         self.updated_at = now()
         self.note("status", status=status)
-
-    def as_json(self) -> dict[str, object]:
-        base = self.uri.removesuffix(".json")
-        return {
-            "sid": self.sid,
-            "parent_call_sid": self.parent_sid,
-            "account_sid": self.account_sid,
-            "to": self.to,
-            "to_formatted": self.to,
-            "from": self.from_,
-            "from_formatted": self.from_,
-            "phone_number_sid": "",
-            "status": self.status,
-            "start_time": rfc2822(self.started_at),
-            "end_time": rfc2822(self.ended_at),
-            "duration": None if self.duration_s is None else str(self.duration_s),
-            "price": None,
-            "price_unit": "USD",
-            "direction": self.direction,
-            "answered_by": self.answered_by,
-            "annotation": None,
-            "api_version": "2010-04-01",
-            "forwarded_from": None,
-            "group_sid": None,
-            "caller_name": None,
-            "queue_time": str(self.queue_ms),
-            "trunk_sid": None,
-            "date_created": rfc2822(self.created_at),
-            "date_updated": rfc2822(self.updated_at),
-            "uri": self.uri,
-            "subresource_uris": {name.lower(): f"{base}/{name}.json" for name in _SUBRESOURCES},
-        }
 
 
 @dataclass(slots=True)
@@ -120,31 +92,3 @@ class RecordingRecord:
     def set_status(self, status: str) -> None:
         self.status = status
         self.updated_at = now()
-
-    @property
-    def path(self) -> str:
-        return f"{API}/Accounts/{self.account_sid}/Recordings/{self.sid}"
-
-    def as_json(self, *, media_origin: str) -> dict[str, object]:
-        return {
-            "sid": self.sid,
-            "account_sid": self.account_sid,
-            "call_sid": self.call_sid,
-            "conference_sid": None,
-            "status": self.status,
-            "source": self.source,
-            "channels": self.channels,
-            "track": self.track,
-            "duration": None if self.duration_s is None else str(self.duration_s),
-            "error_code": self.error_code or None,
-            "start_time": rfc2822(self.created_at),
-            "date_created": rfc2822(self.created_at),
-            "date_updated": rfc2822(self.updated_at),
-            "price": None,
-            "price_unit": "USD",
-            "encryption_details": None,
-            "api_version": "2010-04-01",
-            "media_url": media_origin + self.path,
-            "uri": self.path + ".json",
-            "subresource_uris": {},
-        }

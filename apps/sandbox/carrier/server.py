@@ -9,13 +9,15 @@ from aiohttp import web
 from apps.sandbox.carrier.config import CarrierConfig
 from apps.sandbox.carrier.control import ControlApi
 from apps.sandbox.carrier.exchange import Exchange
-from apps.sandbox.carrier.rest import RestApi
+from apps.sandbox.carrier.twilio.account import TwilioAccount
+from apps.sandbox.carrier.twilio.rest import RestApi
 
 
 def make_app(config: CarrierConfig) -> web.Application:
     """REST, control interface and status page around one exchange, which lives as long as the application."""
     app = web.Application(client_max_size=1 << 20)
     exchange = Exchange(config)
+    twilio = TwilioAccount(exchange)
 
     async def lifetime(_app: web.Application) -> AsyncIterator[None]:
         await exchange.open()
@@ -23,6 +25,6 @@ def make_app(config: CarrierConfig) -> web.Application:
         await exchange.close()
 
     app.cleanup_ctx.append(lifetime)
-    ControlApi(exchange).add_to(app)
-    RestApi(exchange).add_to(app)
+    ControlApi(exchange, twilio).add_to(app)
+    RestApi(twilio).add_to(app)
     return app

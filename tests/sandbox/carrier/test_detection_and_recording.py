@@ -10,7 +10,7 @@ import pytest
 import requests
 from twilio.base.exceptions import TwilioRestException
 
-from apps.sandbox.carrier.amd import amd_verdict
+from apps.sandbox.carrier.twilio.amd import amd_verdict
 from apps.sandbox.personas import persona_for
 from tests.sandbox.carrier.product import SID, TOKEN
 

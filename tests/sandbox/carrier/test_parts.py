@@ -12,8 +12,8 @@ from apps.sandbox.carrier.callee import CalleeActor
 from apps.sandbox.carrier.config import ConfigError, load_config
 from apps.sandbox.carrier.ear import Ear
 from apps.sandbox.carrier.playback import Playback
-from apps.sandbox.carrier.signing import signature
-from apps.sandbox.carrier.webhooks import split_overrides
+from apps.sandbox.carrier.twilio.signing import signature
+from apps.sandbox.carrier.twilio.webhooks import split_overrides
 from apps.sandbox.personas import persona_for
 from apps.sandbox.speech import FRAME_BYTES, SILENCE_FRAME, synthesise
 
@@ -213,7 +213,8 @@ def test_the_fax_and_the_key_presser():
 def test_connection_overrides_leave_the_signed_url(url, base, delivery):
     called, parsed = split_overrides(url)
     assert called == base
-    assert (parsed.retries, parsed.retry_on, parsed.connect_s, parsed.read_s, parsed.total_s) == delivery
+    times = parsed.timeouts
+    assert (parsed.retries, parsed.retry_on, times.connect_s, times.read_s, times.total_s) == delivery
 
 
 def test_settings_come_from_environment_files_and_options(tmp_path):

@@ -7,7 +7,7 @@ import wave
 
 import pytest
 
-from apps.sandbox.carrier.interpreter import DocumentError, parse_twiml
+from apps.sandbox.carrier.twilio.interpreter import DocumentError, parse_twiml
 from apps.sandbox.speech import tone
 
 SILENT = "+15550100108"

@@ -14,22 +14,29 @@ from typing import cast
 from aiohttp import web
 from multidict import MultiMapping
 
-from apps.sandbox.carrier.errors import ApiError, authentication_failed, not_found, not_in_progress, too_many_requests
-from apps.sandbox.carrier.exchange import Exchange
+from apps.sandbox.carrier.courier import Hook
 from apps.sandbox.carrier.faults import Fault
-from apps.sandbox.carrier.interpreter import Source
-from apps.sandbox.carrier.live_call import LiveCall
-from apps.sandbox.carrier.media_stream import StreamRequest
 from apps.sandbox.carrier.recorder import Recorder, render_wav
-from apps.sandbox.carrier.records import API, new_sid
-from apps.sandbox.carrier.requests import (
+from apps.sandbox.carrier.records import new_sid
+from apps.sandbox.carrier.twilio.account import TwilioAccount
+from apps.sandbox.carrier.twilio.call import TwilioCall
+from apps.sandbox.carrier.twilio.errors import (
+    ApiError,
+    authentication_failed,
+    not_found,
+    not_in_progress,
+    too_many_requests,
+)
+from apps.sandbox.carrier.twilio.interpreter import Source
+from apps.sandbox.carrier.twilio.requests import (
     MAX_TWIML_CHARS,
     Form,
-    Hook,
     check_url,
     parse_call,
     recording_options,
 )
+from apps.sandbox.carrier.twilio.resources import API, call_json, call_uri, recording_json
+from apps.sandbox.carrier.twilio.stream import StreamRequest
 from apps.sandbox.personas import persona_for
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -82,8 +89,8 @@ def page_of(request: web.Request, name: str, items: list[dict[str, object]]) -> 
 class RestApi:
     """Handlers under `/2010-04-01/Accounts/{Sid}`; what is refused is refused with Twilio's codes."""
 
-    def __init__(self, exchange: Exchange) -> None:
-        self._exchange = exchange
+    def __init__(self, account: TwilioAccount) -> None:
+        self._account, self._exchange = account, account.exchange
         self._n_open = 0
 
     def add_to(self, app: web.Application) -> None:
@@ -119,7 +126,7 @@ class RestApi:
         self._n_open += 1
         try:
             self._check_credentials(request)
-            self._exchange.media_origin = str(request.url.origin())  # as the product reaches this server
+            self._account.origin = str(request.url.origin())  # as the product reaches this server
             response = await self._spoiled(request, handler)
         except ApiError as error:
             response = error.response()
@@ -133,15 +140,15 @@ class RestApi:
         return response
 
     def _check_credentials(self, request: web.Request) -> None:
-        config = self._exchange.config
+        ours = self._account
         scheme, _, encoded = request.headers.get("Authorization", "").partition(" ")
         try:
             given = base64.b64decode(encoded, validate=True)
         except (binascii.Error, ValueError):
             raise authentication_failed() from None
-        expected = f"{config.account_sid}:{config.auth_token}".encode()
-        account = request.match_info.get("account", config.account_sid)
-        if scheme != "Basic" or not hmac.compare_digest(given, expected) or account != config.account_sid:
+        expected = f"{ours.sid}:{ours.auth_token}".encode()
+        account = request.match_info.get("account", ours.sid)
+        if scheme != "Basic" or not hmac.compare_digest(given, expected) or account != ours.sid:
             raise authentication_failed()
 
     async def _spoiled(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -154,7 +161,9 @@ class RestApi:
         refused = _refusal(fault) if fault else None
         if refused is not None:
             if is_create:
-                self._exchange.log_create(to=form.get("To"), from_=form.get("From"), sid=None, code=refused.code)
+                self._exchange.log_create(
+                    "twilio", to=form.get("To"), from_=form.get("From"), sid=None, code=refused.code
+                )
             raise refused
         if fault is not None and fault.kind == "rest_reset" and not fault.flag("processed", default=True):
             return _reset(request)
@@ -177,26 +186,26 @@ class RestApi:
 
     # ---- calls
 
-    def _call(self, request: web.Request) -> LiveCall:
-        return self._exchange.live_call(request.match_info["call"])
+    def _call(self, request: web.Request) -> TwilioCall:
+        return self._account.live_call(request.match_info["call"])
 
     async def _create(self, request: web.Request) -> web.StreamResponse:
         form = await read_form(request)
         to, from_ = form.get("To"), form.get("From")
         try:
-            wanted = parse_call(form, self._exchange.config.owned_numbers)
+            wanted = parse_call(form, self._account.owned_numbers)
             if persona_for(to).fault == "rest_invalid_to":
                 raise ApiError(400, 21211, f"The phone number you are attempting to call, {to}, is not valid.")
         except ApiError as error:
-            self._exchange.log_create(to=to, from_=from_, sid=None, code=error.code)
+            self._exchange.log_create("twilio", to=to, from_=from_, sid=None, code=error.code)
             raise
-        call = self._exchange.place(wanted)
-        self._exchange.log_create(to=to, from_=from_, sid=call.record.sid, code=None)
-        return web.json_response(call.record.as_json(), status=201)
+        call = self._account.place(wanted)
+        self._exchange.log_create("twilio", to=to, from_=from_, sid=call.record.sid, code=None)
+        return web.json_response(call_json(call.record), status=201)
 
     async def _list(self, request: web.Request) -> web.StreamResponse:
         query = request.query
-        calls = [call.record for call in reversed(self._exchange.calls.values())]
+        calls = [call.record for call in reversed(self._account.calls())]
         for name, attribute in (("To", "to"), ("From", "from_"), ("Status", "status"), ("ParentCallSid", "parent_sid")):
             if wanted := query.get(name):
                 calls = [record for record in calls if getattr(record, attribute) == wanted]
@@ -206,10 +215,10 @@ class RestApi:
                     limit = _moment(text)
                     # A queued call has no start yet; its creation stands for it.
                     calls = [r for r in calls if _matches(getattr(r, attribute) or r.created_at, operator, limit)]
-        return page_of(request, "calls", [record.as_json() for record in calls])
+        return page_of(request, "calls", [call_json(record) for record in calls])
 
     async def _fetch(self, request: web.Request) -> web.StreamResponse:
-        return web.json_response(self._call(request).record.as_json())
+        return web.json_response(call_json(self._call(request).record))
 
     async def _update(self, request: web.Request) -> web.StreamResponse:
         call, form = self._call(request), await read_form(request)
@@ -239,11 +248,11 @@ class RestApi:
                 )
             )
         call.record.note("updated", status=status, url=url, has_twiml=bool(twiml))
-        return web.json_response(call.record.as_json())
+        return web.json_response(call_json(call.record))
 
-    def _end(self, call: LiveCall) -> None:
+    def _end(self, call: TwilioCall) -> None:
         if call.record.started_at is None:
-            self._exchange.cancel_queued(call)
+            self._account.cancel_queued(call)
         else:
             call.hang_up("api")
 
@@ -268,13 +277,17 @@ class RestApi:
 
     async def _list_recordings(self, request: web.Request) -> web.StreamResponse:
         call_sid = request.match_info.get("call") or request.query.get("CallSid")
-        records = [r.record for r in self._exchange.recordings.values() if call_sid in {None, r.record.call_sid}]
-        origin = self._exchange.media_origin
-        return page_of(request, "recordings", [record.as_json(media_origin=origin) for record in reversed(records)])
+        records = [r.record for r in self._recorders() if call_sid in {None, r.record.call_sid}]
+        origin = self._account.origin
+        return page_of(request, "recordings", [recording_json(record, origin=origin) for record in reversed(records)])
+
+    def _recorders(self) -> list[Recorder]:
+        recorders = self._exchange.recordings.values()
+        return [recorder for recorder in recorders if recorder.record.account_sid == self._account.sid]
 
     def _recorder(self, request: web.Request) -> Recorder:
         sid, call_sid = request.match_info["recording"], request.match_info.get("call")
-        for recorder in reversed(self._exchange.recordings.values()):
+        for recorder in reversed(self._recorders()):
             record = recorder.record
             if call_sid in {None, record.call_sid} and (
                 record.sid == sid or (sid == "Twilio.CURRENT" and record.status in {"in-progress", "paused"})
@@ -283,7 +296,7 @@ class RestApi:
         raise not_found(f"/Recordings/{sid}")
 
     def _recording_json(self, recorder: Recorder, status: int = 200) -> web.Response:
-        return web.json_response(recorder.record.as_json(media_origin=self._exchange.media_origin), status=status)
+        return web.json_response(recording_json(recorder.record, origin=self._account.origin), status=status)
 
     async def _fetch_recording(self, request: web.Request) -> web.StreamResponse:
         return self._recording_json(self._recorder(request))
@@ -298,7 +311,7 @@ class RestApi:
         elif status == "in-progress":
             recorder.resume()
         elif status == "stopped":
-            self._exchange.live_call(recorder.record.call_sid).finish_recording(recorder)
+            self._account.live_call(recorder.record.call_sid).finish_recording(recorder)
         else:
             raise ApiError(400, 21200, "Status may be paused, in-progress or stopped")
         return self._recording_json(recorder)
@@ -339,15 +352,13 @@ class RestApi:
 
     async def _stop_stream(self, request: web.Request) -> web.StreamResponse:
         call, wanted = self._call(request), request.match_info["stream"]
-        for stream in list(call.streams):
-            if wanted in {stream.sid, stream.request.name}:
-                stream.stop()
-                return web.json_response(self._stream_json(call, stream.sid, stream.request.name, "stopped"))
+        if (stream := call.stop_streams(wanted)) is not None:
+            return web.json_response(self._stream_json(call, stream.sid, stream.request.name, "stopped"))
         raise not_found(request.path)
 
-    def _stream_json(self, call: LiveCall, sid: str, name: str, status: str) -> dict[str, object]:
+    def _stream_json(self, call: TwilioCall, sid: str, name: str, status: str) -> dict[str, object]:
         record = call.record
-        uri = record.uri.removesuffix(".json") + f"/Streams/{sid}.json"
+        uri = call_uri(record).removesuffix(".json") + f"/Streams/{sid}.json"
         return {
             "sid": sid,
             "account_sid": record.account_sid,

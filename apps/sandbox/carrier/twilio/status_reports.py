@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from apps.sandbox.carrier.courier import Hook
 from apps.sandbox.carrier.records import CallRecord, RecordingRecord, now, rfc2822
-from apps.sandbox.carrier.requests import Hook
-from apps.sandbox.carrier.webhooks import Webhooks
+from apps.sandbox.carrier.twilio.resources import recording_path
+from apps.sandbox.carrier.twilio.webhooks import TwilioWebhooks
 
 _COUNTRIES = (("+1", "US"), ("+34", "ES"), ("+420", "CZ"))
 
@@ -37,7 +38,7 @@ def voice_params(record: CallRecord, status: str | None = None) -> dict[str, str
 class StatusReports:
     """The status callbacks of one call, numbered in the order in which its events happened."""
 
-    def __init__(self, record: CallRecord, webhooks: Webhooks, hook: Hook | None, events: frozenset[str]) -> None:
+    def __init__(self, record: CallRecord, webhooks: TwilioWebhooks, hook: Hook | None, events: frozenset[str]) -> None:
         self.hook = hook
         self._record, self._webhooks, self._events = record, webhooks, events
         self._sequence = 0
@@ -64,6 +65,6 @@ class StatusReports:
             params["SipResponseCode"] = str(record.sip_code)
             if recordings and recordings[-1].status == "completed":
                 params["RecordingSid"] = recordings[-1].sid
-                params["RecordingUrl"] = media_origin + recordings[-1].path
+                params["RecordingUrl"] = media_origin + recording_path(recordings[-1])
                 params["RecordingDuration"] = str(recordings[-1].duration_s)
         self._webhooks.notify(record, self.hook, params, kind="status", event=event)

@@ -10,14 +10,15 @@ from urllib.parse import urljoin
 from xml.etree import ElementTree
 
 from apps.sandbox.carrier import audio_files
-from apps.sandbox.carrier.gather import gather
-from apps.sandbox.carrier.line import BridgePlayer
-from apps.sandbox.carrier.media_stream import StreamRequest
-from apps.sandbox.carrier.requests import CallRequest, Hook, RecordingOptions, element_hook, is_callable_number
+from apps.sandbox.carrier.call import Bridge
+from apps.sandbox.carrier.courier import Hook
+from apps.sandbox.carrier.twilio.gather import gather
+from apps.sandbox.carrier.twilio.requests import CallRequest, RecordingOptions, element_hook, is_callable_number
+from apps.sandbox.carrier.twilio.stream import StreamRequest
 from apps.sandbox.speech import synthesise
 
 if TYPE_CHECKING:
-    from apps.sandbox.carrier.live_call import LiveCall
+    from apps.sandbox.carrier.twilio.call import TwilioCall
 
 _MAX_DOCUMENTS_WITHOUT_SOUND = 20
 _APPLICATION_ERROR = "We are sorry, an application error has occurred. Goodbye."
@@ -68,7 +69,7 @@ def parse_twiml(text: bytes | str) -> list[ElementTree.Element]:
 class Interpreter:
     """Carries out documents on one call until one of them ends without naming another."""
 
-    def __init__(self, call: LiveCall) -> None:
+    def __init__(self, call: TwilioCall) -> None:
         self._call = call
         self._base_url = ""
         self._n_silent_documents = 0
@@ -126,7 +127,7 @@ class Interpreter:
         if source.hook is None:
             return parse_twiml(source.twiml)
         params = self._call.voice_params() | source.params
-        webhooks = self._call.exchange.webhooks
+        webhooks = self._call.account.webhooks
         reply = await webhooks.request(self._call.record, source.hook, params, kind="twiml")
         self._call.record.note("twiml", url=source.hook.url, status=reply.status)
         if reply.failure:
@@ -166,7 +167,7 @@ class Interpreter:
             await self._call.send_digits(digits)
             return
         url = urljoin(self._base_url, (verb.text or "").strip())
-        reply = await self._call.exchange.webhooks.request(self._call.record, Hook(url, "GET"), {}, kind="play")
+        reply = await self._call.account.webhooks.request(self._call.record, Hook(url, "GET"), {}, kind="play")
         try:
             mulaw = audio_files.decode(reply.body, reply.content_type) if reply.is_ok else b""
         except audio_files.UnknownAudio as error:
@@ -217,12 +218,12 @@ class Interpreter:
             self._n_silent_documents = 0
             line = self._call.line
             if line is not None:
-                line.player = stream
+                line.sources.append(stream)
             try:
                 await asyncio.shield(stream.over)
             finally:
                 if line is not None:
-                    line.player = None
+                    line.sources.remove(stream)
                 stream.stop()
         if action := verb.get("action"):
             return self._source_of(action, verb.get("method", "POST"))
@@ -238,9 +239,7 @@ class Interpreter:
 
     async def _stop(self, verb: ElementTree.Element) -> None:
         for element in verb.iter("Stream"):
-            for stream in list(self._call.streams):
-                if stream.request.name == element.get("name"):
-                    stream.stop()
+            self._call.stop_streams(element.get("name", ""))
 
     async def _dial(self, verb: ElementTree.Element) -> Source | None:
         self._answer()
@@ -271,19 +270,18 @@ class Interpreter:
             ring_timeout_s=float(verb.get("timeout", "30")),
             time_limit_s=float(verb.get("timeLimit", "14400")),
         )
-        child = self._call.exchange.dial_leg(self._call, request)
-        bridged = False
+        child = self._call.account.dial_leg(self._call, request)
+        bridged, bridge = False, None
         try:
             bridged = await asyncio.shield(child.reached)
             if bridged and self._call.line is not None and child.line is not None:
                 if verb.get("record", "do-not-record") != "do-not-record":
                     self._call.start_recording(_recording_options(verb, "DialVerb"))
-                self._call.line.player = BridgePlayer(child.line)
-                child.line.player = BridgePlayer(self._call.line)
+                bridge = Bridge(self._call, child)
             await asyncio.shield(child.over)
         finally:
-            if self._call.line is not None:
-                self._call.line.player = None
+            if bridge is not None:
+                bridge.close()
             child.hang_up("parent")
         return {
             "DialCallStatus": child.record.status,

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Protocol
 from urllib.parse import urlsplit
 
-from apps.sandbox.carrier.errors import ApiError
+from apps.sandbox.carrier.courier import Hook
+from apps.sandbox.carrier.twilio.errors import ApiError
 
 _E164 = re.compile(r"\+[1-9]\d{6,14}")
 MAX_TWIML_CHARS = 4000
@@ -20,14 +21,6 @@ class Form(Protocol):
     def get(self, name: str, default: str = "") -> str: ...
 
     def getall(self, name: str) -> list[str]: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Hook:
-    """Where to call back: a URL as given, and the HTTP method."""
-
-    url: str
-    method: str = "POST"
 
 
 @dataclass(frozen=True, slots=True)

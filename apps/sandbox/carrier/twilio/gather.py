@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from xml.etree.ElementTree import Element
 
 if TYPE_CHECKING:
-    from apps.sandbox.carrier.live_call import Input, LiveCall
+    from apps.sandbox.carrier.twilio.call import Input, TwilioCall
 
 
-async def gather(call: LiveCall, verb: Element, *, prompt: Callable[[Element], Awaitable[None]]) -> dict[str, str]:
+async def gather(call: TwilioCall, verb: Element, *, prompt: Callable[[Element], Awaitable[None]]) -> dict[str, str]:
     """What to post to the action: Digits and FinishedOnKey, or SpeechResult and Confidence; empty if nothing came."""
     modes = verb.get("input", "dtmf").split()
     wanted = {"key"} if "dtmf" in modes else set()
@@ -41,7 +41,7 @@ async def gather(call: LiveCall, verb: Element, *, prompt: Callable[[Element], A
         await asyncio.gather(prompting, first, return_exceptions=True)
 
 
-async def _digits(call: LiveCall, first: str, finish_key: str, most: int, timeout_s: float) -> dict[str, str]:
+async def _digits(call: TwilioCall, first: str, finish_key: str, most: int, timeout_s: float) -> dict[str, str]:
     digits, finished_on = "", ""
     key: str | None = first
     while key is not None:
@@ -58,7 +58,7 @@ async def _digits(call: LiveCall, first: str, finish_key: str, most: int, timeou
     return {"Digits": digits, "FinishedOnKey": finished_on}
 
 
-async def _next(call: LiveCall, wanted: set[str]) -> Input:
+async def _next(call: TwilioCall, wanted: set[str]) -> Input:
     while True:
         given = await call.inputs.get()
         if given.kind in wanted:

@@ -1,0 +1,1 @@
+"""The sandbox Twilio: the REST interface, TwiML, callbacks and Media Streams."""
