@@ -35,9 +35,4 @@ WEBHOOK_SECONDS = Histogram(
     ["hook"],
     buckets=_WEBHOOK_BUCKETS,
 )
-WEBHOOK_REQUESTS_REFUSED = Counter(
-    "callcentre_webhook_requests_refused_total",
-    "Webhooks refused or acknowledged without effect, by the layer that stopped them.",
-    ["layer"],
-)
 WEBHOOK_REPEATS = Counter("callcentre_webhook_repeats_total", "Webhooks that told what was known already.", ["hook"])

@@ -15,11 +15,12 @@ from django.views.decorators.http import require_POST
 
 from apps.calls import adapters
 from apps.calls.carriers.twilio import webhooks as twilio
-from apps.calls.metrics import WEBHOOK_REPEATS, WEBHOOK_REQUESTS_REFUSED, WEBHOOK_SECONDS
+from apps.calls.metrics import WEBHOOK_REPEATS, WEBHOOK_SECONDS
 from apps.calls.models import Carrier, Leg, Number
 from apps.calls.services import media_sessions, progress
 from apps.calls.services.media_sessions import MediaGrant
 from apps.core import phone
+from apps.core.metrics import WEBHOOK_REQUESTS_REFUSED
 
 log = structlog.get_logger(__name__)
 

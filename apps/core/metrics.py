@@ -26,6 +26,16 @@ READY = Gauge(
 )
 LOGINS = Counter(f"{PREFIX}logins_total", "Log-ins by people and programs.", ["way", "result"])
 TOKENS_REVOKED = Counter(f"{PREFIX}tokens_revoked_total", "API tokens revoked before their time.", ["why"])
+WEBHOOK_REQUESTS_REFUSED = Counter(
+    f"{PREFIX}webhook_requests_refused_total",
+    "Webhooks refused or acknowledged without effect, by the layer that stopped them.",
+    ["layer"],
+)
+WEBHOOK_LAYERS_SKIPPED = Counter(
+    f"{PREFIX}webhook_layers_skipped_total",
+    "Webhooks that a layer let pass because Redis was away.",
+    ["layer"],
+)
 TASKS_FAILED = Counter(f"{PREFIX}tasks_failed_total", "Background tasks that ended with an error.", ["task"])
 
 

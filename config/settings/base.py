@@ -376,6 +376,9 @@ LEG_QUIET_S = env_int("LEG_QUIET_S", 45)
 LEG_UNKNOWN_S = env_int("LEG_UNKNOWN_S", 60)
 WEBHOOK_MAX_BYTES = env_int("WEBHOOK_MAX_BYTES", 65_536)
 WEBHOOK_MAX_AGE_HOURS = env_int("WEBHOOK_MAX_AGE_HOURS", 6)
+# Webhooks per second that one address, and one carrier account in all, may send, as a mean over ten seconds.
+WEBHOOK_SOURCE_PER_S = env_int("WEBHOOK_SOURCE_PER_S", 200)
+WEBHOOK_ACCOUNT_PER_S = env_int("WEBHOOK_ACCOUNT_PER_S", 500)
 MEDIA_MAX_CALLS = env_int("MEDIA_MAX_CALLS", 150)
 # After SIGTERM a media process takes no new call and waits this long for those it has; what is left then is
 # taken over by another one.
