@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-from .checks import Refused, boolean, integer, nullable, number, record, string, tagged
+from .checks import Refused, boolean, integer, nullable, number, one_of, record, string, tagged
 
 _WHO: Final = {
     "kind": string,
+    "provider": one_of("openai", "gemini", "deepgram"),
     "sessions": integer(1, 100_000),
     "live": boolean,
     "session_id": string,
@@ -40,10 +41,12 @@ class Fault:
     sessions_left: int = 1
     response: int = 1
     """Counted from 1: the response of the session that it strikes."""
+    provider: str = ""
+    """Whose sessions it is for; "" for anybody's."""
 
     def copy(self) -> Fault:
         """For one session."""
-        return Fault(self.kind, dict(self.settings), 1, self.response)
+        return Fault(self.kind, dict(self.settings), 1, self.response, self.provider)
 
 
 class FaultsInForce:
@@ -74,12 +77,14 @@ class Order:
 def order_from(value: Any) -> Order:
     """Raises Refused."""
     given = ORDER(value, "")
-    who = {name: given.pop(name) for name in ("sessions", "live", "session_id", "response") if name in given}
+    who = {
+        name: given.pop(name) for name in ("provider", "sessions", "live", "session_id", "response") if name in given
+    }
     kind = given.pop("kind")
     if kind == "refuse" and (who.get("live") or who.get("session_id")):
         raise Refused("Only a coming session can be refused.", param="live")
     return Order(
-        fault=Fault(kind, given, who.get("sessions", 1), who.get("response", 1)),
+        fault=Fault(kind, given, who.get("sessions", 1), who.get("response", 1), who.get("provider", "")),
         is_live=bool(who.get("live")),
         session_id=who.get("session_id"),
     )
@@ -97,19 +102,22 @@ class FaultQueue:
     def clear(self) -> None:
         self._waiting.clear()
 
-    def refusal(self) -> int | None:
+    def refusal(self, provider: str) -> int | None:
         """HTTP status for this handshake, if it is to be refused."""
-        for fault in self._waiting:
+        for fault in self._for(provider):
             if fault.kind == "refuse":
                 self._use(fault)
                 return int(fault.settings.get("status", 503))
         return None
 
-    def for_new_session(self) -> list[Fault]:
-        taken = [fault for fault in self._waiting if fault.kind != "refuse"]
+    def for_new_session(self, provider: str) -> list[Fault]:
+        taken = [fault for fault in self._for(provider) if fault.kind != "refuse"]
         for fault in taken:
             self._use(fault)
         return [fault.copy() for fault in taken]
+
+    def _for(self, provider: str) -> list[Fault]:
+        return [fault for fault in self._waiting if fault.provider in ("", provider)]
 
     def _use(self, fault: Fault) -> None:
         fault.sessions_left -= 1
@@ -118,6 +126,12 @@ class FaultQueue:
 
     def as_json(self) -> list[dict[str, Any]]:
         return [
-            {"kind": fault.kind, "sessions_left": fault.sessions_left, "response": fault.response, **fault.settings}
+            {
+                "kind": fault.kind,
+                "provider": fault.provider,
+                "sessions_left": fault.sessions_left,
+                "response": fault.response,
+                **fault.settings,
+            }
             for fault in self._waiting
         ]

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
 from typing import Any
 
 import orjson
 
 from .conversation import Item
-from .hearing import Line
 from .scene import Turn
-
-LineOf = Callable[[str], Line | None]
-"""Finds a known line by text that a client sends as text."""
+from .world import LineOf
 
 
 def turns_of(items: Iterable[Item], line_of: LineOf) -> list[Turn]:

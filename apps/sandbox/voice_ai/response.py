@@ -7,7 +7,7 @@ import base64
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import orjson
 
@@ -15,6 +15,7 @@ from .conversation import Conversation, Item, new_id
 from .g711 import BYTES_PER_MS, mulaw_to_alaw, pcm24k_of
 from .scene import Call, Reply, Say
 from .usage import Tokens, ai_audio_tokens, response_usage, text_tokens
+from .world import Synthesise
 
 log = logging.getLogger(__name__)
 
@@ -22,10 +23,6 @@ CHUNK_MS: Final = 400
 _ARGUMENT_PIECES: Final = 3
 
 Emit = Callable[..., None]
-
-
-class Synthesise(Protocol):
-    def __call__(self, text: str, language: str, voice: str) -> bytes: ...
 
 
 @dataclass(frozen=True, slots=True)

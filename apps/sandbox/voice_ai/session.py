@@ -8,8 +8,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Final
 
 import orjson
@@ -20,15 +18,15 @@ from .client_events import APPEND, appended_audio, checked, decoded, parsed
 from .conversation import Conversation, Item, item_from_client, new_id
 from .faults import Fault, FaultsInForce
 from .g711 import BYTES_PER_MS, Pcm24kIn, alaw_to_mulaw
-from .hearing import ClipIndex
 from .item_events import known_item, new_item, truncate
-from .memory import LineOf, Record, report, turns_of
-from .response import CHUNK_MS, Delivery, Failure, Response, Synthesise
+from .memory import Record, report, turns_of
+from .response import CHUNK_MS, Delivery, Failure, Response
 from .scene import Reply, Scene
 from .session_config import new_session, updated, vad_settings
 from .transcription import transcription_events
 from .usage import Tokens, cached_part, text_tokens
 from .vad import AudioBuffer, Heard, IdleTimeout, SpeechStarted
+from .world import World
 
 LONGEST_S: Final = 3600
 EXPIRED: Final = "Your session hit the maximum duration of 60 minutes."
@@ -37,17 +35,6 @@ _TIMES_REAL_TIME: Final = 6  # how much faster than speech the audio is made
 _TRANSCRIPTION_S: Final = (0.05, 0.7)  # before the reply, after it has begun: both happen
 _SHORTEST_COMMIT_MS: Final = 100
 _TOKENS_PER_MINUTE: Final = 2_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class World:
-    """What all sessions share."""
-
-    index: Callable[[], ClipIndex]
-    synthesise: Synthesise
-    line_of: LineOf
-    speed: float = 1.0
-    now: Callable[[], datetime] = lambda: datetime.now().astimezone()
 
 
 class Session:
