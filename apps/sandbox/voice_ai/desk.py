@@ -132,7 +132,7 @@ class Desk:
         struck = [
             session
             for provider, session, _ in self._live.values()
-            if order.session_id in (None, session.id) and order.fault.provider in ("", provider)
+            if order.session_id in (None, session.id) and order.fault.is_for(provider)
         ]
         for session in struck:
             session.suffer(order.fault.copy(), at_once=True)

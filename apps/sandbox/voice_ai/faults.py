@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -9,7 +10,10 @@ from .checks import Refused, boolean, integer, nullable, number, one_of, record,
 
 _WHO: Final = {
     "kind": string,
-    "provider": one_of("openai", "gemini", "deepgram"),
+    "provider": one_of(
+        *("openai", "openai/chat", "gemini", "gemini/live", "gemini/rest"),
+        *("deepgram", "deepgram/listen", "deepgram/speak"),
+    ),
     "sessions": integer(1, 100_000),
     "live": boolean,
     "session_id": string,
@@ -19,7 +23,7 @@ _WHO: Final = {
 ORDER: Final = tagged(
     "kind",
     {
-        "refuse": record(_WHO | {"status": integer(400, 599)}),
+        "refuse": record(_WHO | {"status": integer(400, 599), "retry_after_s": integer(0, 3600)}),
         "disconnect": record(_WHO | {"code": nullable(integer(1000, 4999)), "reason": string, "now": boolean}),
         "expire": record(_WHO | {"after_s": number(0, 3600), "announce": boolean}),
         "slow": record(_WHO | {"delay_ms": integer(0, 600_000)}),
@@ -43,6 +47,10 @@ class Fault:
     """Counted from 1: the response of the session that it strikes."""
     provider: str = ""
     """Whose sessions it is for; "" for anybody's."""
+
+    def is_for(self, provider: str) -> bool:
+        """provider: its code, or code/part where it has several kinds of session."""
+        return self.provider in ("", provider) or provider.startswith(f"{self.provider}/")
 
     def copy(self) -> Fault:
         """For one session."""
@@ -104,20 +112,29 @@ class FaultQueue:
 
     def refusal(self, provider: str) -> int | None:
         """HTTP status for this handshake, if it is to be refused."""
-        for fault in self._for(provider):
-            if fault.kind == "refuse":
+        fault = self.take("refuse", provider)
+        return int(fault.settings.get("status", 503)) if fault is not None else None
+
+    def take(self, kind: str, provider: str) -> Fault | None:
+        """The first order of that kind for the provider, used up by one."""
+        for fault in self._waiting:
+            if fault.kind == kind and fault.is_for(provider):
                 self._use(fault)
-                return int(fault.settings.get("status", 503))
+                return fault
         return None
 
-    def for_new_session(self, provider: str) -> list[Fault]:
-        taken = [fault for fault in self._for(provider) if fault.kind != "refuse"]
+    def for_new_session(self, provider: str, *, leave: Container[str] = ()) -> list[Fault]:
+        """leave: kinds that are for another part of the provider, unless this one is named."""
+        taken = [
+            fault
+            for fault in self._waiting
+            if fault.kind != "refuse"
+            and fault.is_for(provider)
+            and (fault.provider == provider or fault.kind not in leave)
+        ]
         for fault in taken:
             self._use(fault)
         return [fault.copy() for fault in taken]
-
-    def _for(self, provider: str) -> list[Fault]:
-        return [fault for fault in self._waiting if fault.provider in ("", provider)]
 
     def _use(self, fault: Fault) -> None:
         fault.sessions_left -= 1

@@ -109,6 +109,16 @@ class AudioBuffer:
         self._judged = self._dropped
         self.speaking, self._recent, self._silent_ms = False, 0, 0
 
+    @property
+    def spoken(self) -> bytes:
+        """What has come of the speech that is going on."""
+        return bytes(self._audio[self._start - self._dropped :]) if self.speaking else b""
+
+    @property
+    def silent_ms(self) -> int:
+        """How long it has been silent since the last sound of the speech that is going on."""
+        return self._silent_ms
+
     def take(self) -> bytes:
         """Everything held, for a commit; the buffer is empty afterwards."""
         held = bytes(self._audio)
