@@ -26,11 +26,11 @@ from apps.calls.models import (
     Leg,
     Number,
     Price,
+    ToolName,
     Turn,
     VirtualAgent,
     VoiceAIFallback,
 )
-from apps.calls.models.virtual_agent import all_tools
 from apps.core.admin_site import Group
 from apps.core.back_office import BackOfficeAdmin, ReadOnlyAdmin, ReadOnlyInline
 
@@ -65,18 +65,10 @@ class LanguageTabs:
         css = {"all": ("css/admin-languages.css",)}
 
 
-TOOLS: dict[str, Any] = {
-    "end_call": _("hang up when the conversation is over"),
-    "set_disposition": _("choose the disposition"),
-    "opt_out": _("put the person on the do-not-call list"),
-    "schedule_callback": _("agree on a callback"),
-}
-
-
 class VirtualAgentForm(ModelForm[VirtualAgent]):
     tools = forms.MultipleChoiceField(
         label=_("Tools"),
-        choices=lambda: [(name, TOOLS.get(name, name)) for name in all_tools()],
+        choices=ToolName.choices,
         widget=forms.CheckboxSelectMultiple,
         required=False,
     )

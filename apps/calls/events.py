@@ -39,6 +39,11 @@ class EventKind(models.TextChoices):
     DISPOSITION_CORRECTED = "disposition_corrected", _("disposition corrected")  # code, before, note, by
     CALLBACK_REQUESTED = "callback_requested", _("callback agreed")  # at, note, by
     OPTED_OUT = "opted_out", _("asked not to be contacted again")  # channels
+    TRANSFER_REQUESTED = "transfer_requested", _("to be connected on")  # to (masked), target, reason
+    TRANSFER_REFUSED = "transfer_refused", _("not connected on")  # to (masked), target, reason
+    TEXT_REQUESTED = "text_requested", _("a text message is to be sent")  # text
+    TEXT_REFUSED = "text_refused", _("no text message: the rules do not allow it")  # reason
+    KEYS_SENT = "keys_sent", _("keys pressed by the AI")  # digits
     ENDED = "ended", _("ended")  # outcome, end_reason, sip_code, duration_s
 
 

@@ -14,7 +14,7 @@ from django.utils import timezone
 from apps.accounts.models import Language
 from apps.calls.bridge.limits import Limits
 from apps.calls.bridge.plan import CallPlan, Engine, fill_in, instructions_for
-from apps.calls.models import Call, Carrier, Disposition, Leg, Speaker, Turn, VirtualAgent, VoiceAIChoice
+from apps.calls.models import Call, Carrier, Leg, Speaker, Turn, VirtualAgent, VoiceAIChoice
 from apps.calls.states import LegState
 from apps.calls.tools import specs_for
 from apps.calls.voice_ai.base import ANY_LANGUAGE, PastTurn, VoiceBrief
@@ -70,7 +70,10 @@ _CALL_FIELDS = tuple(
         *("contact__first_name", "contact__last_name", "contact__time_zone", "contact__fields"),
         *(
             f"virtual_agent__{field}"
-            for field in ("name", "speaks_as", "company", "provider", "model", "llm", "speech", "tools")
+            for field in (
+                *("name", "speaks_as", "company", "provider", "model", "llm", "speech"),
+                *("tools", "transfer_prefixes"),
+            )
         ),
         *(f"virtual_agent__{field}" for field in ("greeting", "instructions", "voice")),
         *(
@@ -125,7 +128,7 @@ def _greeting(call: Call, agent: VirtualAgent, language: str) -> str:
 def _engines(call: Call, agent: VirtualAgent, greetings: Mapping[str, str], local_now: datetime) -> list[Engine]:
     """The virtual agent's own provider first, then those that take over, each with a brief per language."""
     contact = call.contact
-    tools = specs_for(agent.tools, Disposition.objects.filter(is_active=True))
+    tools = specs_for(agent)
     instructions = {
         language: instructions_for(
             company=agent.company,

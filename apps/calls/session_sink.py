@@ -6,12 +6,14 @@ from datetime import timedelta
 from typing import Any, TypeVar
 
 import structlog
+from django.conf import settings
 from django.utils import timezone
 
 from apps.calls.bridge.plan import CallPlan
-from apps.calls.bridge.sink import Cause, SessionEnd, SpokenTurn
+from apps.calls.bridge.sink import Cause, SessionEnd, SpokenTurn, ToolResult
 from apps.calls.journal import EventRecord, Journal, TurnRecord, UsageRecord, moment
 from apps.calls.media.frames import ToolCall, Usage
+from apps.calls.services.callbacks import schedule_callback
 from apps.calls.services.ending import request_end
 from apps.calls.tools import ToolContext, run_tool
 
@@ -34,7 +36,9 @@ class SessionSink:
         self._plan = plan
         self._journal = journal
         self._in_thread = in_thread
-        self._tools = ToolContext(call_id=plan.call_id, time_zone=plan.time_zone)
+        offered = frozenset(spec.name for spec in plan.brief.tools)
+        self._tools = ToolContext(call_id=plan.call_id, time_zone=plan.time_zone, offered=offered)
+        self._provider, self._model = plan.provider, plan.brief.model
         self._audio_began = timezone.now() - timedelta(milliseconds=plan.offset_ms)
         journal.open_leg(plan.leg_id)
         self.event("session_started", {"voice_ai": plan.provider, "model": plan.brief.model})
@@ -51,16 +55,29 @@ class SessionSink:
 
     def usage(self, usage: Usage) -> None:
         self._journal.add(
-            UsageRecord(self._plan.call_id, usage.service or self._plan.provider, self._plan.brief.model, usage)
+            UsageRecord(self._plan.call_id, usage.service or self._provider, self._model, usage)
         )
 
-    async def run_tool(self, call: ToolCall) -> str:
+    def joined(self, provider: str, model: str) -> None:
+        self._provider, self._model = provider, model
+
+    async def run_tool(self, call: ToolCall) -> ToolResult:
         self.event("tool_called", {"name": call.name[:80]})
         try:
-            return str(await self._in_thread(run_tool, self._tools, call))
+            result: ToolResult = await self._in_thread(run_tool, self._tools, call)
         except Exception:
             log.exception("tool_failed", tool=call.name[:80])
-            return "Failed: something went wrong on our side. Say that it could not be done right now."
+            return ToolResult("Failed: something went wrong on our side. Say that it could not be done right now.")
+        return result
+
+    async def give_up(self) -> None:
+        """Have the person called back, since nobody could talk to them to the end."""
+        at = timezone.now() + timedelta(minutes=settings.CALL_BACK_AFTER_FAILURE_MINUTES)
+        try:
+            async with asyncio.timeout(_END_S):
+                await self._in_thread(schedule_callback, self._plan.call_id, at=at)
+        except Exception:
+            log.exception("callback_not_scheduled")
 
     async def close(self, end: SessionEnd) -> None:
         """First the records, then the word that ends the call: what follows a call finds its transcript."""

@@ -43,6 +43,11 @@ _LOOKS: dict[str, tuple[str, str]] = {
     EventKind.DISPOSITION_CORRECTED: ("pencil", "warn"),
     EventKind.CALLBACK_REQUESTED: ("calendar-event", "info"),
     EventKind.OPTED_OUT: ("ban", "bad"),
+    EventKind.TRANSFER_REQUESTED: ("phone-calling", "info"),
+    EventKind.TRANSFER_REFUSED: ("ban", "warn"),
+    EventKind.TEXT_REQUESTED: ("send", "info"),
+    EventKind.TEXT_REFUSED: ("ban", "warn"),
+    EventKind.KEYS_SENT: ("user", "info"),
     EventKind.ENDED: ("phone-end", "idle"),
 }
 
@@ -77,7 +82,7 @@ def _line(event: CallEvent, names: dict[str, str]) -> Line:
 def _text(event: CallEvent, names: dict[str, str]) -> str:
     data = event.data
     match event.kind:
-        case EventKind.NOT_CALLABLE:
+        case EventKind.NOT_CALLABLE | EventKind.TEXT_REFUSED:
             return str(REASONS.get(str(data.get("reason")), data.get("reason", "")))
         case EventKind.REFUSED:
             return str(data.get("message") or data.get("code") or "")
@@ -105,6 +110,12 @@ def _text(event: CallEvent, names: dict[str, str]) -> str:
             return _reason(data.get("reason"))
         case EventKind.DTMF:
             return str(data.get("digit") or "")
+        case EventKind.KEYS_SENT:
+            return str(data.get("digits") or "")
+        case EventKind.TRANSFER_REQUESTED | EventKind.TRANSFER_REFUSED:
+            return _joined(data.get("target") or data.get("to"), data.get("reason"))
+        case EventKind.TEXT_REQUESTED:
+            return str(data.get("text") or "")
         case EventKind.AI_FAILED | EventKind.STREAM_ERROR:
             return str(data.get("error") or data.get("reason") or "")
     return ""

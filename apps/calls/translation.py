@@ -2,7 +2,7 @@
 
 from modeltranslation.translator import TranslationOptions, register
 
-from apps.calls.models import Disposition, VirtualAgent, VoiceAIFallback
+from apps.calls.models import Disposition, TransferTarget, VirtualAgent, VoiceAIFallback
 
 
 @register(VirtualAgent)
@@ -18,5 +18,11 @@ class VoiceAIFallbackTranslation(TranslationOptions):
 
 @register(Disposition)
 class DispositionTranslation(TranslationOptions):
+    fields = ("name", "description")
+    required_languages = {"en": ("name",)}
+
+
+@register(TransferTarget)
+class TransferTargetTranslation(TranslationOptions):
     fields = ("name", "description")
     required_languages = {"en": ("name",)}

@@ -8,7 +8,24 @@ from django.db.models.functions import Greatest
 from django.utils import timezone
 
 from apps.accounts.models import User
-from apps.contacts.models import Channel, Consent, DncEntry, DncSource
+from apps.contacts.models import Channel, Consent, Contact, DncEntry, DncSource, ZoneSource
+from apps.core.phone import BadPhoneNumber, read_phone
+
+
+def person_of(number: str) -> Contact:
+    """Whoever has this number, the latest of several; somebody who is not on record comes as a contact not saved.
+
+    number: E.164. The rules ask for country and zone, which the number tells, so the gate can judge a stranger too.
+    """
+    known = Contact.objects.filter(phone=number).order_by("-pk").first()
+    if known is not None:
+        return known
+    try:
+        facts = read_phone(number, default_country="")
+    except BadPhoneNumber:
+        return Contact(phone=number)
+    source = ZoneSource.NUMBER if facts.zone_is_certain else ZoneSource.COUNTRY
+    return Contact(phone=facts.e164, country=facts.country, time_zone=facts.time_zone, zone_source=source)
 
 
 @transaction.atomic

@@ -5,10 +5,19 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import phonenumbers
-from phonenumbers import PhoneNumberFormat
+from phonenumbers import PhoneNumberFormat, PhoneNumberType
 
 from apps.core.numbering import place_of, split_plain
 
+_DEAR = frozenset(
+    {
+        PhoneNumberType.PREMIUM_RATE,
+        PhoneNumberType.SHARED_COST,
+        PhoneNumberType.PERSONAL_NUMBER,
+        PhoneNumberType.PAGER,
+        PhoneNumberType.UAN,
+    }
+)
 _PLAIN = re.compile(r"\+[1-9][0-9]{6,14}")
 
 
@@ -62,6 +71,15 @@ def zones_of(e164: str) -> tuple[str, ...]:
         return ()
     place = place_of(number.country_code or 0, phonenumbers.national_significant_number(number))
     return place.zones if place is not None else ()
+
+
+def is_dear(e164: str) -> bool:
+    """Whether calling the number may cost far more than a call does: premium rate, shared cost, personal numbers."""
+    try:
+        kind = phonenumbers.number_type(phonenumbers.parse(e164))
+    except phonenumbers.NumberParseException:
+        return True
+    return kind in _DEAR
 
 
 def display(e164: str) -> str:

@@ -11,7 +11,7 @@ from itertools import count
 from django.conf import settings
 from django.utils import timezone
 
-from apps.calls.models import Call, Direction, Disposition, Leg, Number, Price, VirtualAgent
+from apps.calls.models import Call, Direction, Disposition, Leg, Number, Price, TransferTarget, VirtualAgent
 from apps.calls.models.cost import Part, Unit
 from apps.calls.services.placing import CallBrief, CallRequest
 from apps.calls.states import LegState
@@ -29,6 +29,12 @@ def make_number(e164: str = "", **fields) -> Number:
 def make_virtual_agent(**fields) -> VirtualAgent:
     defaults = {"speaks_as": "Ada", "company": "Acme", "greeting": "Hello.", "instructions": "Be brief."}
     return VirtualAgent.objects.create(**{"name": f"Agent {next(_n)}", **defaults, **fields})
+
+
+def make_transfer_target(code: str = "", **fields) -> TransferTarget:
+    n = next(_n)
+    defaults = {"name": f"Target {n}", "kind": "queue", "e164": f"+1202444{n % 10000:04d}"}
+    return TransferTarget.objects.create(**{"code": code or f"target-{n}", **defaults, **fields})
 
 
 def make_callable(phone: str = "", **fields) -> Contact:

@@ -6,6 +6,8 @@ from apps.calls.models.disposition import Disposition
 from apps.calls.models.event import CallEvent
 from apps.calls.models.leg import Leg, Party
 from apps.calls.models.number import Carrier, Number
+from apps.calls.models.tool import ToolName
+from apps.calls.models.transfer_target import TargetKind, TransferTarget
 from apps.calls.models.turn import Speaker, Turn
 from apps.calls.models.virtual_agent import Provider, VirtualAgent, VoiceAIChoice, VoiceAIFallback
 
@@ -23,6 +25,9 @@ __all__ = [
     "Price",
     "Provider",
     "Speaker",
+    "TargetKind",
+    "ToolName",
+    "TransferTarget",
     "Turn",
     "VirtualAgent",
     "VoiceAIChoice",

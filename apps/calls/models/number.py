@@ -16,6 +16,9 @@ class Number(models.Model):
     e164 = models.CharField(_("number"), max_length=16, unique=True, help_text=_("E.164, for example +12025550123."))
     carrier = models.CharField(_("carrier"), max_length=16, choices=Carrier.choices)
     label = models.CharField(_("label"), max_length=80, blank=True)
+    can_text = models.BooleanField(
+        _("can send texts"), default=True, help_text=_("Whether the carrier lets this number send and receive SMS.")
+    )
     is_active = models.BooleanField(_("in use"), default=True)
 
     class Meta:

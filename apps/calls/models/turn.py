@@ -10,6 +10,7 @@ class Speaker(models.TextChoices):
     CALLER = "caller", _("caller")
     AI = "ai", _("AI")
     AGENT = "agent", _("agent")
+    SYSTEM = "system", _("announcement")
 
 
 class Turn(models.Model):

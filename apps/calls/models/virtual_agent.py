@@ -6,16 +6,15 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.models import Language
+from apps.calls.models.tool import all_tools as all_tools  # the first migration names it here
+from apps.calls.models.tool import usual_tools
+from apps.calls.models.transfer_target import TransferTarget
 
 
 class Provider(models.TextChoices):
     OPENAI = "openai", "OpenAI Realtime"
     GEMINI = "gemini", "Gemini Live"
     DEEPGRAM = "deepgram", "Deepgram"
-
-
-def all_tools() -> list[str]:
-    return ["end_call", "set_disposition", "opt_out", "schedule_callback"]
 
 
 class VoiceAIChoice(models.Model):
@@ -66,7 +65,32 @@ class VirtualAgent(VoiceAIChoice):  # type: ignore[django-manager-missing]  # mo
         default=Language.ENGLISH,
         help_text=_("Spoken when the contact's own language is not known."),
     )
-    tools = models.JSONField(_("tools"), default=all_tools, help_text=_("What it may do during a call."))
+    tools = models.JSONField(_("tools"), default=usual_tools, blank=True, help_text=_("What it may do during a call."))
+    transfer_targets = models.ManyToManyField(
+        TransferTarget,
+        verbose_name=_("transfer targets"),
+        related_name="virtual_agents",
+        blank=True,
+        help_text=_("To whom it may give a call: these and nobody else."),
+    )
+    transfer_prefixes = models.JSONField(
+        _("further numbers"),
+        default=list,
+        blank=True,
+        help_text=_(
+            "Beginnings of numbers it may connect a call to although they are no target, for example +420222. "
+            "Callers can talk an AI into dialling: leave it empty unless you need it."
+        ),
+    )
+    last_resort_target = models.ForeignKey(
+        TransferTarget,
+        on_delete=models.SET_NULL,
+        verbose_name=_("when the AI fails"),
+        related_name="+",
+        null=True,
+        blank=True,
+        help_text=_("Who takes the call when no voice AI can go on with it."),
+    )
     is_active = models.BooleanField(_("in use"), default=True)
 
     objects: ClassVar[models.Manager["VirtualAgent"]] = models.Manager()

@@ -1,34 +1,14 @@
-import json
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
 from django.utils import timezone
 
-from apps.calls.media.frames import ToolCall
-from apps.calls.models import Disposition
 from apps.calls.signals import callback_requested, opted_out
-from apps.calls.tools import ToolContext, run_tool, specs_for
 from apps.contacts.models import DncEntry
-from tests.factories.calls import make_disposition, make_leg
+from tests.factories.calls import make_disposition
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def leg():
-    return make_leg("answered")
-
-
-@pytest.fixture
-def use(leg):
-    """Call a tool as the model does."""
-
-    def use(name: str, arguments: object, *, zone: str = "Europe/Prague") -> str:
-        text = arguments if isinstance(arguments, str) else json.dumps(arguments)
-        return run_tool(ToolContext(leg.call_id, zone), ToolCall("t1", name, text))
-
-    return use
 
 
 @pytest.fixture
@@ -50,20 +30,6 @@ def news():
     yield heard
     for signal, receiver in receivers:
         signal.disconnect(receiver)
-
-
-def test_the_model_is_offered_what_the_agent_may_do_and_no_more():
-    make_disposition("sale", description="Agreed to buy.")
-    rows = Disposition.objects.filter(is_active=True)
-    specs = specs_for(["end_call", "set_disposition", "no_such_tool"], rows)
-    assert [spec.name for spec in specs] == ["end_call", "set_disposition"]
-    assert specs[1].parameters["properties"]["disposition"]["enum"] == ["sale"]
-    assert "sale: Agreed to buy." in specs[1].parameters["properties"]["disposition"]["description"]
-    json.dumps([dict(spec.parameters) for spec in specs])
-
-
-def test_without_dispositions_there_is_nothing_to_set():
-    assert [spec.name for spec in specs_for(["set_disposition", "opt_out"], [])] == ["opt_out"]
 
 
 def test_a_disposition_is_set(use, leg):

@@ -1,0 +1,59 @@
+"""Every tool there is, in the order in which people and models are shown them."""
+
+import structlog
+
+from apps.calls.bridge.metrics import TOOL_CALLS
+from apps.calls.bridge.sink import ToolResult
+from apps.calls.media.frames import ToolCall
+from apps.calls.models import Disposition, ToolName, VirtualAgent
+from apps.calls.tools import ending, line, outcomes, transfers
+from apps.calls.tools.base import BadArguments, Offer, Tool, ToolContext, read_arguments
+from apps.calls.voice_ai.base import ToolSpec
+
+log = structlog.get_logger(__name__)
+
+TOOLS: dict[str, Tool] = {
+    tool.name: tool
+    for tool in (
+        ending.END_CALL,
+        outcomes.SET_DISPOSITION,
+        outcomes.OPT_OUT,
+        outcomes.SCHEDULE_CALLBACK,
+        transfers.HAND_OVER,
+        transfers.TRANSFER_TO_NUMBER,
+        line.SEND_SMS,
+        line.SEND_DTMF,
+        ending.LEAVE_VOICEMAIL,
+    )
+}
+_WITH_TARGETS = {ToolName.HAND_OVER.value, ToolName.TRANSFER_TO_NUMBER.value}
+
+
+def specs_for(agent: VirtualAgent) -> list[ToolSpec]:
+    """The functions offered to the model as JSON schemas: what the agent may do, less what lacks something."""
+    chosen = set(agent.tools)
+    offer = Offer(
+        agent,
+        dispositions=Disposition.objects.filter(is_active=True) if ToolName.SET_DISPOSITION.value in chosen else (),
+        targets=list(agent.transfer_targets.filter(is_active=True)) if chosen & _WITH_TARGETS else (),
+    )
+    specs = (tool.specify(offer) for name, tool in TOOLS.items() if name in chosen)
+    return [spec for spec in specs if spec is not None]
+
+
+def run_tool(context: ToolContext, call: ToolCall) -> ToolResult:
+    """Do what the model asks and tell it the result. Blocks on the database; raises only what nobody expected."""
+    tool = TOOLS.get(call.name)
+    if tool is None or tool.run is None or call.name not in context.offered:
+        TOOL_CALLS.labels("unknown", "refused").inc()
+        log.info("tool_unknown", is_known=tool is not None)
+        return ToolResult("Failed: there is no such function.")
+    try:
+        answer = tool.run(context, read_arguments(call.arguments))
+    except BadArguments as error:
+        TOOL_CALLS.labels(call.name, "refused").inc()
+        log.info("tool_refused", tool=call.name)
+        return ToolResult(f"Failed: {error}")
+    TOOL_CALLS.labels(call.name, "done").inc()
+    log.info("tool_done", tool=call.name)
+    return answer if isinstance(answer, ToolResult) else ToolResult(answer)
