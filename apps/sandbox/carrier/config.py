@@ -8,9 +8,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from apps.sandbox.carrier.telnyx.signing import load_key
+
 
 class ConfigError(ValueError):
     """A setting is missing or unusable; the message says which and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class TelnyxConfig:
+    """The Telnyx account. signing_key: Ed25519, PEM; the product has its public half."""
+
+    api_key: str = field(repr=False)
+    signing_key: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +28,7 @@ class CarrierConfig:
     """What the carrier is told at its start.
 
     cps: calls dialled per second of sandbox time. speed: sandbox seconds per real second.
-    owned_numbers: From numbers accepted (E.164); empty accepts any.
+    owned_numbers: From numbers accepted (E.164); empty accepts any. telnyx: None leaves that carrier out.
     """
 
     account_sid: str
@@ -28,6 +38,7 @@ class CarrierConfig:
     cps: float = 1.0
     speed: float = 1.0
     owned_numbers: frozenset[str] = frozenset()
+    telnyx: TelnyxConfig | None = None
 
 
 def _secret(environ: Mapping[str, str], name: str) -> str:
@@ -71,7 +82,21 @@ def load_config(argv: Sequence[str], environ: Mapping[str, str] = os.environ) ->
         cps=args.cps,
         speed=args.speed,
         owned_numbers=frozenset(args.number),
+        telnyx=_telnyx(environ),
     )
+
+
+def _telnyx(environ: Mapping[str, str]) -> TelnyxConfig | None:
+    api_key, signing_key = _secret(environ, "TELNYX_API_KEY"), _secret(environ, "SANDBOX_TELNYX_SIGNING_KEY")
+    if not api_key and not signing_key:
+        return None
+    if not api_key or not signing_key:
+        raise ConfigError("set both TELNYX_API_KEY and SANDBOX_TELNYX_SIGNING_KEY (or their _FILE), or neither")
+    try:
+        load_key(signing_key)
+    except ValueError as error:
+        raise ConfigError(f"SANDBOX_TELNYX_SIGNING_KEY must be an Ed25519 private key in PEM: {error}") from error
+    return TelnyxConfig(api_key, signing_key)
 
 
 def _speed(environ: Mapping[str, str]) -> float:

@@ -7,14 +7,16 @@ import json
 
 from aiohttp import web
 
+from apps.sandbox.carrier import fields
 from apps.sandbox.carrier.call import PhoneCall
-from apps.sandbox.carrier.courier import Hook
 from apps.sandbox.carrier.exchange import Exchange
 from apps.sandbox.carrier.faults import KINDS, FaultError, parse_fault
+from apps.sandbox.carrier.fields import BadRequest
+from apps.sandbox.carrier.inbound import InboundCalls
+from apps.sandbox.carrier.numbers import NumberBook
+from apps.sandbox.carrier.telnyx.account import TelnyxAccount
+from apps.sandbox.carrier.telnyx.events import Route
 from apps.sandbox.carrier.twilio.account import TwilioAccount
-from apps.sandbox.carrier.twilio.errors import ApiError
-from apps.sandbox.carrier.twilio.requests import CallRequest, check_url, is_callable_number
-from apps.sandbox.personas import Language, inbound_script
 
 _STYLE = """
 body { font: 14px/1.4 system-ui, sans-serif; margin: 2rem; color: #182433; background: #fff; }
@@ -27,8 +29,10 @@ th, td { text-align: left; padding: .3rem .8rem; border-bottom: 1px solid #dce1e
 class ControlApi:
     """What a rehearsal or a test asks of the sandbox itself. No credentials: it belongs on loopback."""
 
-    def __init__(self, exchange: Exchange, twilio: TwilioAccount) -> None:
-        self._exchange, self._twilio = exchange, twilio
+    def __init__(self, exchange: Exchange, twilio: TwilioAccount, telnyx: TelnyxAccount | None) -> None:
+        self._exchange, self._telnyx = exchange, telnyx
+        self._numbers = NumberBook()
+        self._inbound_calls = InboundCalls(self._numbers, twilio, telnyx)
 
     def add_to(self, app: web.Application) -> None:
         app.router.add_get("/", self._page)
@@ -41,6 +45,8 @@ class ControlApi:
         app.router.add_post("/_sandbox/faults", self._add_fault)
         app.router.add_delete("/_sandbox/faults", self._clear_faults)
         app.router.add_post("/_sandbox/inbound", self._inbound)
+        app.router.add_get("/_sandbox/numbers", self._list_numbers)
+        app.router.add_put("/_sandbox/numbers/{number}", self._set_number)
         app.router.add_post("/_sandbox/reset", self._reset)
 
     async def _healthz(self, _request: web.Request) -> web.Response:
@@ -105,7 +111,7 @@ class ControlApi:
 
     async def _add_fault(self, request: web.Request) -> web.Response:
         try:
-            self._exchange.faults.add(parse_fault(await _json(request)))
+            self._exchange.faults.add(parse_fault(await fields.read_json(request)))
         except (FaultError, BadRequest) as error:
             return web.json_response({"error": str(error)}, status=400)
         return web.json_response({"faults": self._exchange.faults.as_json()}, status=201)
@@ -119,22 +125,27 @@ class ControlApi:
         return web.Response(status=204)
 
     async def _inbound(self, request: web.Request) -> web.Response:
-        """Somebody calls one of the product's numbers: {from, to, voice_url, persona?, language?, …}."""
+        """Somebody calls one of the product's numbers: {from, to, persona?, language?, …}."""
         try:
-            data = await _json(request)
-            wanted = _inbound_request(data)
-            language = data.get("language")
-            if language not in {None, "en", "es", "cs"}:
-                raise BadRequest("language must be en, es or cs")
-            persona = _text(data, "persona")
-            chosen: Language | None = None if language is None else language  # type: ignore[assignment]  # checked above
-            script = inbound_script(wanted.from_, persona=persona or None, language=chosen)
-        except (BadRequest, ValueError) as error:
+            call = self._inbound_calls.begin(await fields.read_json(request))
+        except BadRequest as error:
             return web.json_response({"error": str(error)}, status=400)
-        except ApiError as error:
-            return error.response()
-        call: PhoneCall = self._twilio.receive(wanted, script)
         return web.json_response({"sid": call.record.sid}, status=201)
+
+    async def _list_numbers(self, _request: web.Request) -> web.Response:
+        return web.json_response({"numbers": [own.as_json() for own in self._numbers.all()]})
+
+    async def _set_number(self, request: web.Request) -> web.Response:
+        """Set up one of the product's numbers: {carrier, voice_url, webhook_url, …}."""
+        try:
+            number = fields.number(request.match_info, "number")
+            own = self._numbers.find(number).changed(await fields.read_json(request))
+        except BadRequest as error:
+            return web.json_response({"error": str(error)}, status=400)
+        self._numbers.keep(own)
+        if own.carrier == "telnyx" and own.connection_id and self._telnyx is not None:
+            self._telnyx.routes[own.connection_id] = Route(own.webhook_url)
+        return web.json_response(own.as_json())
 
     async def _page(self, _request: web.Request) -> web.Response:
         calls = list(self._exchange.calls.values())
@@ -152,43 +163,6 @@ class ControlApi:
             f"<tbody>{rows}</tbody></table></body></html>"
         )
         return web.Response(text=page, content_type="text/html")
-
-
-class BadRequest(ValueError):
-    """The control interface was given something it cannot use."""
-
-
-async def _json(request: web.Request) -> dict[str, object]:
-    try:
-        data = await request.json()
-    except json.JSONDecodeError as error:
-        raise BadRequest(f"not JSON: {error}") from error
-    if not isinstance(data, dict):
-        raise BadRequest("a JSON object is wanted")
-    return data
-
-
-def _text(data: dict[str, object], name: str) -> str:
-    value = data.get(name, "")
-    if not isinstance(value, str):
-        raise BadRequest(f"{name} must be text")
-    return value
-
-
-def _inbound_request(data: dict[str, object]) -> CallRequest:
-    from_, to, voice_url = _text(data, "from"), _text(data, "to"), _text(data, "voice_url")
-    for name, number in (("from", from_), ("to", to)):
-        if not is_callable_number(number):
-            raise BadRequest(f"{name} must be a number in E.164")
-    fallback, status = _text(data, "fallback_url"), _text(data, "status_callback")
-    return CallRequest(
-        to=to,
-        from_=from_,
-        document=Hook(check_url(voice_url, 21205, "voice_url"), _text(data, "method") or "POST"),
-        twiml="",
-        fallback=Hook(fallback) if fallback else None,
-        status_hook=Hook(status) if status else None,
-    )
 
 
 def _row(call: PhoneCall) -> str:

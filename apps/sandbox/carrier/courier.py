@@ -89,22 +89,31 @@ class Courier:
         for task in self._tasks:
             task.cancel()
 
-    def dispatch(self, subject: Subject, deliver: Callable[[], Awaitable[Reply]], *, kind: str, event: str) -> None:
+    def dispatch(
+        self,
+        subject: Subject,
+        deliver: Callable[[], Awaitable[Reply]],
+        *,
+        kind: str,
+        event: str,
+        aliases: tuple[str, ...] = (),
+    ) -> None:
         """Deliver a callback whose answer does not matter, once, several times, late or never.
 
-        kind: its family ("status", "amd", "recording", "stream", "message"); event: its name among the faults.
+        kind: its family ("status", "amd", "recording", "stream", "message"); event: its name; it and the aliases
+        are what a fault may know it by.
         """
-        facts = {"kind": kind, "name": event}
-        if self._faults.take("callback_drop", to=subject.to, event=event):
+        facts, names = {"kind": kind, "name": event}, (event, *aliases)
+        if self._faults.take("callback_drop", to=subject.to, events=names):
             subject.note("callback_dropped", **facts)
             return
         copies = 1
-        if fault := self._faults.take("callback_duplicate", to=subject.to, event=event):
+        if fault := self._faults.take("callback_duplicate", to=subject.to, events=names):
             copies += int(fault.number("copies", 1))
         delay_s = 0.0
-        if fault := self._faults.take("callback_delay", to=subject.to, event=event):
+        if fault := self._faults.take("callback_delay", to=subject.to, events=names):
             delay_s = fault.number("delay_s", 5.0)
-        holds = self._faults.take("callback_reorder", to=subject.to, event=event) is not None
+        holds = self._faults.take("callback_reorder", to=subject.to, events=names) is not None
         overtaken = self._held.pop(subject.sid, None)
         released = asyncio.Event() if holds else None
         if released is not None:

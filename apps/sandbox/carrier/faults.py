@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -17,6 +17,7 @@ KINDS: Final[dict[str, str]] = {
     "callback_reorder": "a callback is held back until the call's next one has been delivered",
     "callback_drop": "a callback is never sent",
     "media_drop": "the media socket is cut after_s into the stream (default 3)",
+    "media_reorder": "Telnyx only: every nth media message is overtaken by the next one (every: default 10)",
     "media_garbage": "a broken message is sent after_s into the stream (default 3); variant says how it is broken",
 }
 GARBAGE_VARIANTS: Final = ("not_json", "bad_base64", "missing_fields", "oversized", "binary", "out_of_order")
@@ -114,12 +115,12 @@ class FaultPlan:
                 return self._use(fault)
         return None
 
-    def take(self, kind: str, *, to: str, event: str | None = None) -> Fault | None:
-        """A fault of this kind for a call to `to`; `event` names the callback."""
+    def take(self, kind: str, *, to: str, events: Collection[str] = ()) -> Fault | None:
+        """A fault of this kind for a call or message to `to`; `events` are the names the callback goes by."""
         for fault in self._faults:
             if fault.kind != kind or (fault.to is not None and fault.to != to):
                 continue
-            if not fault.events or event in fault.events:
+            if not fault.events or not fault.events.isdisjoint(events):
                 return self._use(fault)
         return None
 

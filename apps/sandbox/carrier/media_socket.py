@@ -46,13 +46,19 @@ class MediaSocket(asyncio.Protocol):
 
     @classmethod
     async def connect(
-        cls, url: str, headers: Mapping[str, str], on_text: Callable[[bytes], None], *, timeout_s: float
+        cls,
+        url: str,
+        headers: Mapping[str, str],
+        on_text: Callable[[bytes], None],
+        *,
+        timeout_s: float,
+        allows_query: bool = False,
     ) -> MediaSocket:
         """Raises HandshakeFailed with 31901 (no connection), 31910 (TLS), 31920 (not 101) or 31922 (not ws)."""
         parts = urlsplit(url)
         if parts.scheme not in {"ws", "wss"} or not parts.hostname:
             raise HandshakeFailed(31922, f"not a WebSocket URL: {url}")
-        if parts.query:
+        if parts.query and not allows_query:
             raise HandshakeFailed(31920, "the URL of a stream must not have a query string")
         is_tls = parts.scheme == "wss"
         port = parts.port or (443 if is_tls else 80)

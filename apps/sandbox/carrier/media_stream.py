@@ -8,7 +8,7 @@ import binascii
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import ClassVar, Final
 
 from apps.sandbox.carrier.media_socket import HandshakeFailed, MediaSocket
 from apps.sandbox.carrier.playback import Playback
@@ -43,6 +43,8 @@ class MediaStream(ABC):
         self._timed: list[tuple[int, Callable[[], None]]] = []
 
     # ---- what the carriers do differently
+
+    allows_query: ClassVar[bool] = False
 
     @abstractmethod
     def _handshake_headers(self) -> Mapping[str, str]: ...
@@ -82,7 +84,11 @@ class MediaStream(ABC):
         """Shake hands and say `connected` and `start`. False: it failed, and `over` is done."""
         try:
             self._socket = await MediaSocket.connect(
-                self.url, self._handshake_headers(), self._on_message, timeout_s=_CONNECT_S
+                self.url,
+                self._handshake_headers(),
+                self._on_message,
+                timeout_s=_CONNECT_S,
+                allows_query=self.allows_query,
             )
         except HandshakeFailed as error:
             return self._fail(error.code, str(error))

@@ -9,6 +9,8 @@ from aiohttp import web
 from apps.sandbox.carrier.config import CarrierConfig
 from apps.sandbox.carrier.control import ControlApi
 from apps.sandbox.carrier.exchange import Exchange
+from apps.sandbox.carrier.telnyx.account import TelnyxAccount
+from apps.sandbox.carrier.telnyx.rest import TelnyxApi
 from apps.sandbox.carrier.twilio.account import TwilioAccount
 from apps.sandbox.carrier.twilio.rest import RestApi
 
@@ -18,6 +20,7 @@ def make_app(config: CarrierConfig) -> web.Application:
     app = web.Application(client_max_size=1 << 20)
     exchange = Exchange(config)
     twilio = TwilioAccount(exchange)
+    telnyx = TelnyxAccount(exchange, config.telnyx) if config.telnyx is not None else None
 
     async def lifetime(_app: web.Application) -> AsyncIterator[None]:
         await exchange.open()
@@ -25,6 +28,10 @@ def make_app(config: CarrierConfig) -> web.Application:
         await exchange.close()
 
     app.cleanup_ctx.append(lifetime)
-    ControlApi(exchange, twilio).add_to(app)
+    ControlApi(exchange, twilio, telnyx).add_to(app)
     RestApi(twilio).add_to(app)
+    if telnyx is not None:
+        api = TelnyxApi(telnyx)
+        api.add_to(app)
+        api.close(app)
     return app

@@ -11,9 +11,10 @@ from aiohttp import web
 from twilio.http.http_client import TwilioHttpClient
 from twilio.rest import Client
 
-from apps.sandbox.carrier.config import CarrierConfig
+from apps.sandbox.carrier.config import CarrierConfig, TelnyxConfig
 from apps.sandbox.carrier.server import make_app
 from tests.sandbox.carrier.product import SID, TOKEN, Product
+from tests.sandbox.carrier.telnyx.product import API_KEY, SIGNING_KEY
 
 FROM = "+15550100500"
 
@@ -100,7 +101,7 @@ def carrier_options() -> dict:
 
 @pytest.fixture
 async def carrier(product, carrier_options) -> AsyncIterator[Carrier]:
-    app = make_app(CarrierConfig(account_sid=SID, auth_token=TOKEN, **carrier_options))
+    app = make_app(CarrierConfig(SID, TOKEN, telnyx=TelnyxConfig(API_KEY, SIGNING_KEY), **carrier_options))
     runner, base = await serve(app)
     async with aiohttp.ClientSession() as http:
         carrier = Carrier(base, http)

@@ -1,0 +1,1 @@
+"""The sandbox Telnyx: Call Control v2, signed events, media streaming."""

@@ -7,7 +7,6 @@ import base64
 import binascii
 import hmac
 import time
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import cast
 
@@ -18,6 +17,7 @@ from apps.sandbox.carrier.courier import Hook
 from apps.sandbox.carrier.faults import Fault
 from apps.sandbox.carrier.recorder import Recorder, render_wav
 from apps.sandbox.carrier.records import new_sid
+from apps.sandbox.carrier.spoiling import Handler, carry_out, fault_of_request
 from apps.sandbox.carrier.twilio.account import TwilioAccount
 from apps.sandbox.carrier.twilio.call import TwilioCall
 from apps.sandbox.carrier.twilio.errors import (
@@ -38,11 +38,6 @@ from apps.sandbox.carrier.twilio.requests import (
 from apps.sandbox.carrier.twilio.resources import API, call_json, call_uri, recording_json
 from apps.sandbox.carrier.twilio.stream import StreamRequest
 from apps.sandbox.personas import persona_for
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-_HOLD_S = 60.0
-_NUMBER_FAULTS = ("rest_429", "rest_500", "rest_timeout", "rest_reset")
 
 
 class RequestForm:
@@ -155,31 +150,14 @@ class RestApi:
         """The handler's answer, unless a fault is to befall this request."""
         form = await read_form(request) if request.method == "POST" else RequestForm(request.query)
         is_create = handler == self._create
-        fault = self._exchange.faults.take_rest(method=request.method, to=form.get("To") or None)
-        if fault is None and is_create:
-            fault = self._fault_of_number(form.get("To"))
+        fault = fault_of_request(self._exchange, request, to=form.get("To"), is_create=is_create)
         refused = _refusal(fault) if fault else None
         if refused is not None:
             if is_create:
-                self._exchange.log_create(
-                    "twilio", to=form.get("To"), from_=form.get("From"), sid=None, code=refused.code
-                )
+                to, from_ = form.get("To"), form.get("From")
+                self._exchange.log_create("twilio", to=to, from_=from_, sid=None, code=refused.code)
             raise refused
-        if fault is not None and fault.kind == "rest_reset" and not fault.flag("processed", default=True):
-            return _reset(request)
-        response = await handler(request)
-        if fault is not None and fault.kind == "rest_reset":
-            return _reset(request)
-        if fault is not None and fault.kind == "rest_timeout":
-            await asyncio.sleep(fault.number("hold_s", _HOLD_S))
-        return response
-
-    def _fault_of_number(self, number: str) -> Fault | None:
-        """A number may bring a fault, for the first request to it only, so that trying again helps."""
-        kind = persona_for(number).fault
-        if kind in _NUMBER_FAULTS and self._exchange.faults.first_time(kind, number):
-            return Fault(kind)
-        return None
+        return await carry_out(request, handler, fault)
 
     async def _nothing_here(self, request: web.Request) -> web.StreamResponse:
         raise not_found(request.path)
@@ -380,12 +358,6 @@ def _refusal(fault: Fault) -> ApiError | None:
         status, code = int(fault.number("status", 400)), int(fault.number("code", 20001))
         return ApiError(status, code, fault.text("message", "Refused on demand"))
     return None
-
-
-def _reset(request: web.Request) -> web.Response:
-    if request.transport is not None:
-        request.transport.abort()
-    return web.Response(status=500)  # goes nowhere: the connection is gone
 
 
 def _parameters(form: Form) -> dict[str, str]:
