@@ -19,6 +19,7 @@ from apps.calls.media.frames import HangUp, LineFrame, MediaProtocolError, Strea
 from apps.calls.media_process import MediaProcess, Receive, Scope, Send
 from apps.calls.plans import StreamRefused, bound_ids, load_plan
 from apps.calls.session_sink import SessionSink
+from apps.calls.voice_ai.base import VoiceAI, VoiceAIError
 from apps.core.errors import DomainError
 
 log = structlog.get_logger(__name__)
@@ -124,20 +125,20 @@ class MediaConsumer(AsyncConsumer):
             if started is None:
                 return
             _check_start(started, plan)
-            voice_ai = adapters.voice_ai_for(plan.provider)
         except MediaProtocolError as error:
             metrics.PROTOCOL_ERRORS.labels("twilio", error.code).inc()
             log.warning("media_stream_refused", code=error.code)
             await line.close(_POLICY)
             return
-        except DomainError as error:
-            log.error("media_stream_without_ai", code=error.code)
-            await line.close(_NORMAL)
-            return
         process = type(self).process
         log.info("session_started", voice_ai=plan.provider)
         sink = SessionSink(plan=plan, journal=process.journal, in_thread=process.in_thread)
-        end = await Session(line=line, voice_ai=voice_ai, plan=plan, sink=sink).run()
+        session = Session(line=line, voice_ai_for=_voice_ai_for, plan=plan, sink=sink)
+        process.commands.add(plan.call_id, session)
+        try:
+            end = await session.run()
+        finally:
+            process.commands.remove(plan.call_id, session)
         if line.n_missing:
             metrics.FRAMES_MISSING.labels("twilio").inc(line.n_missing)
         log.info("session_ended", cause=str(end.cause), detail=end.detail, n_missing=line.n_missing)
@@ -148,6 +149,14 @@ class MediaConsumer(AsyncConsumer):
         log.warning("media_stream_refused", reason=reason)
         await send({"type": "websocket.http.response.start", "status": status, "headers": []})
         await send({"type": "websocket.http.response.body", "body": b""})
+
+
+def _voice_ai_for(provider: str) -> VoiceAI:
+    """As the session wants it: a provider that is not set up is one that cannot be reached."""
+    try:
+        return adapters.voice_ai_for(provider)
+    except DomainError as error:
+        raise VoiceAIError(error.code, retryable=False) from error
 
 
 def _is_signed(scope: Scope) -> bool:

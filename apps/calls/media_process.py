@@ -19,6 +19,7 @@ from django_redis import get_redis_connection
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from apps.calls import adapters
+from apps.calls.command_bus import CommandBus
 from apps.calls.journal import Journal
 
 log = structlog.get_logger(__name__)
@@ -38,6 +39,7 @@ class MediaProcess:
 
     def __init__(self, *, max_calls: int, drain_s: float) -> None:
         self.journal = Journal()
+        self.commands = CommandBus(settings.REDIS_URL)
         self.is_draining = False
         self.n_calls = 0
         self._max_calls = max_calls
@@ -74,6 +76,7 @@ class MediaProcess:
                 self.start()
                 await send({"type": "lifespan.startup.complete"})
             elif message["type"] == "lifespan.shutdown":
+                await self.commands.stop()
                 await asyncio.to_thread(self.journal.stop)
                 self._threads.shutdown(wait=False, cancel_futures=True)
                 await send({"type": "lifespan.shutdown.complete"})
@@ -85,6 +88,7 @@ class MediaProcess:
         gc.collect()
         gc.freeze()  # what is loaded stays; the collector need not look at it again and again
         self.journal.start()
+        self.commands.start()
         self._drain_on_sigterm()
         log.info("media_process_started", max_calls=self._max_calls)
 

@@ -54,9 +54,7 @@ class SessionSink:
         self._journal.add(EventRecord(self._plan.call_id, self._plan.leg_id, kind, data, timezone.now()))
 
     def usage(self, usage: Usage) -> None:
-        self._journal.add(
-            UsageRecord(self._plan.call_id, usage.service or self._provider, self._model, usage)
-        )
+        self._journal.add(UsageRecord(self._plan.call_id, usage.service or self._provider, self._model, usage))
 
     def joined(self, provider: str, model: str) -> None:
         self._provider, self._model = provider, model

@@ -8,7 +8,7 @@ worker's bad news is everybody's.
 import asyncio
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import pybreaker
@@ -41,6 +41,10 @@ class CircuitOpen(Exception):
     def __init__(self, service: str) -> None:
         super().__init__(f"{service} is not asked: its circuit breaker is open")
         self.service = service
+
+
+class _Counted(Exception):
+    """A failure to be counted, of which somebody else has told already."""
 
 
 class _Listener(pybreaker.CircuitBreakerListener):
@@ -92,6 +96,12 @@ def guard(service: str) -> Iterator[None]:
             yield
     except pybreaker.CircuitBreakerError as error:
         raise CircuitOpen(service) from error
+
+
+def count_failure(service: str) -> None:
+    """Count a failure that happened outside of ``guard``: a conversation that broke off, say."""
+    with suppress(CircuitOpen, _Counted), guard(service):
+        raise _Counted
 
 
 def state_of(service: str) -> str:

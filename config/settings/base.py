@@ -359,6 +359,16 @@ TWILIO_AUTH_TOKEN_PREVIOUS = env_str("TWILIO_AUTH_TOKEN_PREVIOUS", "")
 TELNYX_API_BASE = env_str("TELNYX_API_BASE", "https://api.telnyx.com/v2").rstrip("/")
 TELNYX_API_KEY = env_str("TELNYX_API_KEY", "")
 TELNYX_PUBLIC_KEY = env_str("TELNYX_PUBLIC_KEY", "")
+# Still accepted on webhooks while a new key takes over; empty otherwise.
+TELNYX_PUBLIC_KEY_PREVIOUS = env_str("TELNYX_PUBLIC_KEY_PREVIOUS", "")
+# The id of the Voice API application (Call Control) that calls are placed through.
+TELNYX_CONNECTION_ID = env_str("TELNYX_CONNECTION_ID", "")
+# The networks webhooks may come from, CIDR; empty: any. Telnyx's are the union of what its pages publish; Twilio
+# publishes none.
+TELNYX_WEBHOOK_IPS = env_list(
+    "TELNYX_WEBHOOK_IPS", "192.76.120.128/26,192.76.120.192/27,185.246.41.0/26,103.115.244.0/26,64.16.239.0/24"
+)
+TWILIO_WEBHOOK_IPS = env_list("TWILIO_WEBHOOK_IPS")
 OPENAI_API_KEY = env_str("OPENAI_API_KEY", "")
 OPENAI_BASE_URL = env_str("OPENAI_BASE_URL", "https://api.openai.com/v1").rstrip("/")
 OPENAI_REALTIME_BASE = env_str("OPENAI_REALTIME_BASE", "wss://api.openai.com/v1").rstrip("/")
@@ -389,6 +399,8 @@ CALL_MAX_MINUTES = env_int("CALL_MAX_MINUTES", 30)
 # Nobody says a word: the AI asks whether anyone is there (0: never; else 5 to 30 s), then it says goodbye.
 CALL_IDLE_PROMPT_S = env_int("CALL_IDLE_PROMPT_S", 10)
 CALL_SILENCE_S = env_int("CALL_SILENCE_S", 45)
+# Nobody could talk to the person to the end, because every voice AI failed: they are called back after so long.
+CALL_BACK_AFTER_FAILURE_MINUTES = env_int("CALL_BACK_AFTER_FAILURE_MINUTES", 30)
 VOICE_AI_OPEN_TIMEOUT_S = env_int("VOICE_AI_OPEN_TIMEOUT_S", 8)
 
 # ── Logs and metrics ────────────────────────────────────────────────────────────────────────────────────────

@@ -22,6 +22,21 @@ FRAMES_MISSING = Counter("callcentre_media_frames_missing_total", "Numbered mess
 VOICE_AI_LOST = Counter(
     "callcentre_voice_ai_lost_total", "Connections to a provider that were lost.", ["voice_ai", "code"]
 )
+RECONNECTS = Counter(
+    "callcentre_reconnects_total",
+    "Conversations given back to the provider that lost them: back, planned (before it would have closed), or failed.",
+    ["voice_ai", "result"],
+)
+RECONNECT_SECONDS = Histogram(
+    "callcentre_reconnect_seconds",
+    "From losing a provider to having one again, the same or the next.",
+    ["voice_ai"],
+    buckets=(0.25, 0.5, 1, 2, 4, 8, 16, 32, 64),
+)
+FAILOVERS = Counter(
+    "callcentre_failovers_total", "Conversations that another provider took over.", ["from_voice_ai", "to_voice_ai"]
+)
+GIVEN_UP = Counter("callcentre_sessions_without_voice_ai_total", "Conversations that no provider could go on with.")
 VOICE_AI_ERRORS = Counter("callcentre_voice_ai_errors_total", "Errors a provider reported.", ["voice_ai"])
 VOICE_AI_OPEN_SECONDS = Histogram(
     "callcentre_voice_ai_open_seconds",

@@ -17,6 +17,8 @@ class Cause(StrEnum):
     AI_FAILED = "ai_failed"
     MEDIA_LOST = "media_lost"
     CARRIER_FAILED = "carrier_failed"
+    TRANSFERRED = "transferred"  # detail: to whom, E.164
+    LEFT = "left"  # the AI went, the line stays
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +31,10 @@ class SessionEnd:
 
 @dataclass(frozen=True, slots=True)
 class SpokenTurn:
-    """Times in ms on the clock of the call. text of the AI: what was heard of it."""
+    """Times in ms on the clock of the call. text of the AI: what was heard of it. system: a recorded phrase of ours."""
 
     item_id: str
-    speaker: Literal["caller", "ai"]
+    speaker: Literal["caller", "ai", "system"]
     text: str
     started_ms: int
     ended_ms: int
@@ -40,8 +42,23 @@ class SpokenTurn:
     language: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class ToolResult:
+    """What came of a tool.
+
+    text: a sentence for the model. digits: keys to press for it, as tones on the line; "w" is a pause. transfer_to:
+    E.164; the line goes there once the AI's next sentence has been heard. ends_call: the call ends once the AI has said
+    goodbye.
+    """
+
+    text: str
+    digits: str = ""
+    transfer_to: str = ""
+    ends_call: bool = False
+
+
 class Sink(Protocol):
-    """All but two return at once: what is told waits in memory for the database."""
+    """All but the coroutines return at once: what is told waits in memory for the database."""
 
     def turn(self, turn: SpokenTurn) -> None:
         """To be kept. The same item_id again replaces what was told before."""
@@ -55,8 +72,16 @@ class Sink(Protocol):
 
     def usage(self, usage: Usage) -> None: ...
 
-    async def run_tool(self, call: ToolCall) -> str:
-        """Do what the AI asks; the result is a sentence for it. Raises nothing the AI could not be told."""
+    def joined(self, provider: str, model: str) -> None:
+        """Who speaks from now on: usage told after this is theirs."""
+        ...
+
+    async def run_tool(self, call: ToolCall) -> ToolResult:
+        """Do what the AI asks. Raises nothing the AI could not be told."""
+        ...
+
+    async def give_up(self) -> None:
+        """No voice AI can be had any more: see to it that the person is called back. Raises nothing."""
         ...
 
     async def close(self, end: SessionEnd) -> None:

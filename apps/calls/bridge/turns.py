@@ -9,6 +9,7 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 
 MARK_EVERY_MS = 500.0
+OURS = -1
 _MAX_ITEMS = 200
 
 
@@ -26,6 +27,8 @@ class Utterance:
     sent_ms: float = 0.0
     text: str = ""
     texts: list[tuple[float, int]] = field(default_factory=list)
+    connection: int = 0
+    """Which of the connections to a voice AI it came by; OURS for a recorded phrase."""
     heard_ms: float | None = None
     """Set once it was cut short."""
     is_told: bool = False
@@ -82,9 +85,13 @@ class Cut:
 
 
 class Playback:
-    """The AI's side of the line: what was sent, what was played, which words that was."""
+    """The AI's side of the line: what was sent, what was played, which words that was.
+
+    connection: counts the connections to voice AIs; an earlier one's utterances mean nothing to the present one.
+    """
 
     def __init__(self) -> None:
+        self.connection = 0
         self._generation = 0
         self._sent = 0.0
         self._marked = 0.0
@@ -167,10 +174,18 @@ class Playback:
         self._anchor_at = now
         return cuts
 
+    def broke_off(self, item_id: str) -> Utterance | None:
+        """No more will come of an item: what has come of it is all that was said, unless a clear() cuts it further."""
+        utterance = self.utterances.get(item_id)
+        if utterance is not None and utterance.heard_ms is None:
+            utterance.heard_ms = utterance.sent_ms
+            self._never_play(item_id)
+        return utterance
+
     def utterance(self, item_id: str, *, began_ms: int) -> Utterance:
         found = self.utterances.get(item_id)
         if found is None:
-            found = self.utterances[item_id] = Utterance(item_id, began_ms)
+            found = self.utterances[item_id] = Utterance(item_id, began_ms, connection=self.connection)
             if len(self.utterances) > _MAX_ITEMS:
                 self.utterances.popitem(last=False)
         return found

@@ -1,13 +1,16 @@
-"""The four things a session knows, under the hands of a test."""
+"""What a session knows, under the hands of a test: line, voice AIs, sink, recorder, and time itself."""
 
 import asyncio
+import heapq
+import itertools
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 
 from apps.calls.bridge.limits import Limits
 from apps.calls.bridge.plan import CallPlan, Engine
+from apps.calls.bridge.recording import NO_RECORDER
 from apps.calls.bridge.session import Session
-from apps.calls.bridge.sink import SessionEnd, SpokenTurn
+from apps.calls.bridge.sink import SessionEnd, SpokenTurn, ToolResult
 from apps.calls.media.frames import (
     PCMU_8K,
     AiEvent,
@@ -30,11 +33,31 @@ FRAME = Audio.of(b"\x55" * 160)
 
 
 class Clock:
+    """Time that passes when a test says so; who sleeps wakes in order."""
+
     def __init__(self) -> None:
         self.now = 1000.0
+        self._sleepers: list[tuple[float, int, asyncio.Future[None]]] = []
+        self._n = itertools.count()
 
     def __call__(self) -> float:
         return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        woken = asyncio.get_running_loop().create_future()
+        heapq.heappush(self._sleepers, (self.now + seconds, next(self._n), woken))
+        await woken
+
+    def next_before(self, until: float) -> bool:
+        """Go on to the next one to be woken up to then, and wake it; False if there is none."""
+        while self._sleepers and self._sleepers[0][0] <= until:
+            at, _, woken = heapq.heappop(self._sleepers)
+            if not woken.done():
+                self.now = max(self.now, at)
+                woken.set_result(None)
+                return True
+        self.now = until
+        return False
 
 
 class FakeLine:
@@ -74,6 +97,7 @@ class FakeAI:
         self.outgoing: asyncio.Queue[AiEvent | Exception | None] = asyncio.Queue()
         self.open_errors: list[VoiceAIError] = []
         self.opened: list[list[PastTurn]] = []
+        self.briefs: list[VoiceBrief] = []
         self.heard: list[Audio] = []
         self.did: list[tuple] = []
         self.n_dropped = 0
@@ -81,6 +105,7 @@ class FakeAI:
     async def open(self, brief: VoiceBrief, history: Sequence[PastTurn] = ()) -> None:
         if self.open_errors:
             raise self.open_errors.pop(0)
+        self.briefs.append(brief)
         self.opened.append(list(history))
 
     async def send_audio(self, audio: Audio) -> None:
@@ -94,6 +119,12 @@ class FakeAI:
 
     async def speak(self, prompt: str) -> None:
         self.did.append(("speak", prompt))
+
+    async def note(self, text: str) -> None:
+        self.did.append(("note", text))
+
+    async def change(self, brief: VoiceBrief) -> None:
+        self.did.append(("change", brief.language))
 
     async def cut(self, item_id: str, heard_ms: int) -> None:
         self.did.append(("cut", item_id, heard_ms))
@@ -120,6 +151,9 @@ class FakeSink:
     tools: list[ToolCall] = field(default_factory=list)
     ends: list[SessionEnd] = field(default_factory=list)
     tool_gate: asyncio.Event | None = None
+    result: ToolResult | None = None
+    providers: list[str] = field(default_factory=list)
+    n_given_up: int = 0
 
     def turn(self, turn: SpokenTurn) -> None:
         self.turns.append(turn)
@@ -133,11 +167,17 @@ class FakeSink:
     def usage(self, usage: Usage) -> None:
         self.usages.append(usage)
 
-    async def run_tool(self, call: ToolCall) -> str:
+    def joined(self, provider: str, model: str) -> None:
+        self.providers.append(provider)
+
+    async def give_up(self) -> None:
+        self.n_given_up += 1
+
+    async def run_tool(self, call: ToolCall) -> ToolResult:
         if self.tool_gate is not None:
             await self.tool_gate.wait()
         self.tools.append(call)
-        return f"Done: {call.name}"
+        return self.result or ToolResult(f"Done: {call.name}")
 
     async def close(self, end: SessionEnd) -> None:
         self.ends.append(end)
@@ -146,9 +186,12 @@ class FakeSink:
         return [turn for turn in self.turns if turn.item_id == item_id][-1]
 
 
-def make_plan(*, history: Sequence[PastTurn] = (), offset_ms: int = 0, **limits) -> CallPlan:
-    given = {"tick_s": 0.01, "reconnect_delays_s": (0.0, 0.0), "linger_s": 0.3, **limits}
-    brief = VoiceBrief(model="m", voice="v", instructions="i", language="en", languages=["en"])
+def make_plan(
+    *, history: Sequence[PastTurn] = (), offset_ms: int = 0, providers: Sequence[str] = ("fake",), **limits
+) -> CallPlan:
+    def brief(language: str) -> VoiceBrief:
+        return VoiceBrief(model="m", voice="v", instructions="i", language=language, languages=["en", "es"])
+
     return CallPlan(
         call_id=1,
         leg_id=2,
@@ -157,26 +200,39 @@ def make_plan(*, history: Sequence[PastTurn] = (), offset_ms: int = 0, **limits)
         carrier_call_id="CA1",
         carrier="twilio",
         account_id="AC1",
-        engines=[Engine("fake", {"en": brief})],
+        engines=[Engine(provider, {"en": brief("en"), "es": brief("es")}) for provider in providers],
         language="en",
-        greetings={"en": "Hello, an AI speaking."},
+        greetings={"en": "Hello, an AI speaking.", "es": "Hola, le habla una IA."},
         time_zone="UTC",
-        limits=Limits(**given),
+        limits=Limits(**{"tick_s": 0.25, "media_idle_s": 1e9} | limits),
         history=history,
         offset_ms=offset_ms,
     )
 
 
 class Conversation:
-    """A session running on fakes."""
+    """A session running on fakes. ais: one by provider; ai: the first one's. jitter: always in the middle."""
 
-    def __init__(self, **plan) -> None:
+    def __init__(self, *, providers: Sequence[str] = ("fake",), watcher=None, recorder=NO_RECORDER, **plan) -> None:
         self.clock = Clock()
-        self.line, self.ai, self.sink = FakeLine(), FakeAI(), FakeSink()
+        self.line, self.sink = FakeLine(), FakeSink()
+        self.ais = {provider: FakeAI() for provider in providers}
+        self.ai = self.ais[providers[0]]
         self.session = Session(
-            line=self.line, voice_ai=self.ai, plan=make_plan(**plan), sink=self.sink, clock=self.clock
+            line=self.line,
+            voice_ai_for=self._voice_ai_for,
+            plan=make_plan(providers=providers, **plan),
+            sink=self.sink,
+            recorder=recorder,
+            watcher=watcher,
+            clock=self.clock,
+            sleep=self.clock.sleep,
+            jitter=lambda: 0.5,
         )
         self._task: asyncio.Task[SessionEnd] | None = None
+
+    def _voice_ai_for(self, provider: str) -> FakeAI:
+        return self.ais[provider]
 
     def start(self) -> "Conversation":
         self._task = asyncio.create_task(self.session.run())
@@ -204,7 +260,10 @@ class Conversation:
         await self.settle()
 
     async def wait(self, seconds: float) -> None:
-        self.clock.now += seconds
+        """Let time pass."""
+        until = self.clock.now + seconds
+        while self.clock.next_before(until):
+            await self.settle()
         await self.settle()
 
     async def played(self) -> None:
@@ -221,8 +280,7 @@ class Conversation:
         """The caller hangs up; time passes until the session has ended."""
         await self.hears(StreamStopped())
         while self.is_running:
-            self.clock.now += 0.05
-            await asyncio.sleep(0.01)
+            await self.wait(0.05)
         return await self.end()
 
     @property

@@ -4,7 +4,7 @@ from apps.calls.media.frames import CallerTranscript, SpeechStarted, SpeechStopp
 
 def test_times_are_on_the_clock_of_the_call_also_after_the_ai_was_opened_anew():
     caller = CallerTurns(offset_ms=0)
-    caller.reopened(5000)
+    caller.opened(5000)
     caller.started(SpeechStarted("u1", 200))
     caller.stopped(SpeechStopped("u1", 1400))
     turn = caller.said(CallerTranscript("u1", "Hello", is_final=True, language="en"), now_ms=9000)

@@ -220,7 +220,7 @@ async def test_a_tool_that_hangs_is_answered_for():
     talk.sink.tool_gate = asyncio.Event()
     await talk.settle()
     await talk.says(ToolCall("t1", "opt_out", "{}"))
-    await asyncio.sleep(0.05)
+    await asyncio.sleep(0.05)  # the tool's time limit is the loop's own
     assert talk.ai.all("answer")[0][2].startswith("Failed: this took too long")
     await talk.hang_up()
 
@@ -228,7 +228,7 @@ async def test_a_tool_that_hangs_is_answered_for():
 async def test_the_goodbye_is_heard_before_the_ai_hangs_up(talk):
     await talk.says(Audio.of(b"\x11" * 16_000, item_id="a1"), ToolCall("t1", "end_call", "{}"))
     await talk.says(AiTranscript("a1", "Goodbye.", is_final=True), TurnDone("completed", has_speech=True))
-    await asyncio.sleep(0.12)
+    await talk.wait(0.12)
     assert talk.is_running
     await talk.wait(2.1)
     end = await talk.end()
@@ -255,12 +255,13 @@ async def test_a_caller_who_speaks_into_the_goodbye_is_listened_to(talk):
     await talk.says(TurnDone("completed", has_speech=True))
     await talk.wait(0.5)
     await talk.says(SpeechStarted("u1", 500))
-    await asyncio.sleep(0.12)
+    await talk.wait(0.12)
     assert talk.is_running
     [(_, tool_id, result, respond)] = talk.ai.all("answer")
     assert (tool_id, respond) == ("t1", False)
     assert "not ended" in result
     await talk.says(ToolCall("t2", "end_call", "{}"), TurnDone("completed", has_speech=True))
+    await talk.wait(0.1)
     assert (await talk.end()).cause is Cause.AI_ENDED
 
 
@@ -269,7 +270,7 @@ async def test_nobody_can_keep_the_ai_from_ever_ending(talk):
         await talk.says(Audio.of(b"\x11" * 16_000, item_id=f"a{i}"), ToolCall(f"t{i}", "end_call", "{}"))
         await talk.says(TurnDone("completed", has_speech=True), SpeechStarted(f"u{i}", 500))
         await talk.wait(0.1)
-        await asyncio.sleep(0.06)
+        await talk.wait(0.06)
         if not talk.is_running:
             break
     assert (await talk.end()).cause is Cause.AI_ENDED
@@ -277,10 +278,9 @@ async def test_nobody_can_keep_the_ai_from_ever_ending(talk):
 
 # ── Limits ──────────────────────────────────────────────────────────────────────────────────────────────────
 async def test_a_call_that_takes_too_long_is_told_to_come_to_an_end_and_then_ended():
-    talk = Conversation(max_call_s=100.0, wrap_up_s=20.0, media_idle_s=1e9, silence_s=1e9).start()
+    talk = Conversation(max_call_s=100.0, wrap_up_s=20.0, silence_s=1e9).start()
     await talk.settle()
     await talk.wait(85.0)
-    await asyncio.sleep(0.03)
     assert "time for this call is over" in talk.ai.all("speak")[-1][1]
     await talk.wait(16.0)
     end = await talk.end()
@@ -288,10 +288,9 @@ async def test_a_call_that_takes_too_long_is_told_to_come_to_an_end_and_then_end
 
 
 async def test_silence_ends_with_a_goodbye():
-    talk = Conversation(silence_s=10.0, media_idle_s=1e9).start()
+    talk = Conversation(silence_s=10.0).start()
     await talk.settle()
     await talk.wait(11.0)
-    await asyncio.sleep(0.03)
     assert "Nobody has said anything" in talk.ai.all("speak")[-1][1]
     await talk.speaks("a1", "Goodbye.", 100)
     await talk.wait(0.2)
@@ -308,11 +307,10 @@ async def test_a_carrier_that_falls_dumb_is_lost():
 
 
 async def test_an_ai_that_does_not_answer_is_prompted():
-    talk = Conversation(ai_answer_s=3.0, media_idle_s=1e9).start()
+    talk = Conversation(ai_answer_s=3.0).start()
     await talk.settle()
     await talk.says(SpeechStarted("u1", 0), SpeechStopped("u1", 500))
     await talk.wait(3.5)
-    await asyncio.sleep(0.03)
     assert ("ai_failed", {"error": "silent"}) in talk.sink.events
     await talk.hang_up()
 
@@ -325,7 +323,7 @@ async def test_a_lost_provider_is_opened_again_with_what_was_said(talk):
         SpeechStarted("u1", 1600), SpeechStopped("u1", 2000), CallerTranscript("u1", "I moved.", is_final=True)
     )
     await talk.says(LOST)
-    await asyncio.sleep(0.02)
+    await talk.wait(1.1)
     assert talk.ai.opened == [[], [PastTurn("ai", "How can I help?"), PastTurn("caller", "I moved.")]]
     assert "go on with the conversation" in talk.ai.all("speak")[-1][1]
     assert talk.is_running
@@ -337,23 +335,24 @@ async def test_a_provider_lost_while_it_waited_for_the_caller_comes_back_silentl
     await talk.speaks("a1", "How can I help?", 1000)
     await talk.wait(1.5)
     await talk.says(LOST)
-    await asyncio.sleep(0.02)
+    await talk.wait(1.1)
     assert len(talk.ai.opened) == 2
     assert len(talk.ai.all("speak")) == 1
 
 
 async def test_a_greeting_that_nobody_heard_is_said_after_the_loss(talk):
     await talk.says(LOST)
-    await asyncio.sleep(0.02)
+    await talk.wait(1.1)
     assert [prompt for _, prompt in talk.ai.all("speak")][-1].startswith("Greet the person")
 
 
 async def test_a_provider_that_stays_away_ends_the_call(talk):
     talk.ai.open_errors = [LOST] * 9
     await talk.says(LOST)
+    await talk.wait(40)
     end = await talk.end()
     assert (end.cause, end.detail) == (Cause.AI_FAILED, "closed_1006")
-    assert [data["error"] for kind, data in talk.sink.events if kind == "ai_failed"] == ["closed_1006"] * 3
+    assert [data["error"] for kind, data in talk.sink.events if kind == "ai_failed"] == ["closed_1006"] * 6
     assert talk.hung_up
 
 

@@ -1,0 +1,49 @@
+"""The caller's latest sound: what a voice AI that was away is still to hear, or to hear again. Pure."""
+
+from collections import deque
+
+from apps.calls.media.frames import Audio
+
+# Frames that are kept while all is well: the beginning of an utterance whose words are not known yet. 4 s, about 65 kB.
+_N_LATEST = 200
+
+
+class CallerSound:
+    """The session adds every frame to ``latest`` itself, and to what was missed while nobody listens."""
+
+    def __init__(self) -> None:
+        self.latest: deque[Audio] = deque(maxlen=_N_LATEST)
+        self._missed: deque[Audio] = deque()
+        self.missed_ms = 0.0
+        self.n_dropped = 0
+
+    def miss(self, audio: Audio, *, at_most_ms: float) -> None:
+        """Keep a frame that nobody hears now; beyond the bound the oldest goes, and is counted."""
+        self._missed.append(audio)
+        self.missed_ms += audio.ms
+        while self.missed_ms > at_most_ms:
+            self.missed_ms -= self._missed.popleft().ms
+            self.n_dropped += 1
+
+    def rewind(self, ms: float) -> None:
+        """The last so many milliseconds are to be heard again, as far as they were kept."""
+        again: deque[Audio] = deque()
+        again_ms = 0.0
+        for audio in reversed(self.latest):
+            if again_ms >= ms:
+                break
+            again.appendleft(audio)
+            again_ms += audio.ms
+        if again_ms > self.missed_ms:
+            self._missed, self.missed_ms = again, again_ms
+
+    def take(self, ms: float) -> list[Audio]:
+        """The oldest of what was missed, about so much of it."""
+        taken: list[Audio] = []
+        taken_ms = 0.0
+        while self._missed and taken_ms < ms:
+            audio = self._missed.popleft()
+            taken_ms += audio.ms
+            taken.append(audio)
+        self.missed_ms = self.missed_ms - taken_ms if self._missed else 0.0
+        return taken

@@ -1,0 +1,310 @@
+"""Both sides of the talk: the AI's sound to the line, interruptions, words, tools; and what a lost AI leaves behind."""
+
+from collections.abc import Callable
+from uuid import uuid4
+
+import structlog
+
+from apps.calls.bridge import metrics
+from apps.calls.bridge.background import Background
+from apps.calls.bridge.caller_sound import CallerSound
+from apps.calls.bridge.goodbye import Goodbye
+from apps.calls.bridge.line import Line
+from apps.calls.bridge.link import AiLink, Sleep
+from apps.calls.bridge.listening import CallerTurns
+from apps.calls.bridge.plan import CallPlan, greeting_prompt, resume_prompt
+from apps.calls.bridge.recording import NO_RECORDER, Recorder
+from apps.calls.bridge.sink import SessionEnd, Sink
+from apps.calls.bridge.tool_calls import ToolCalls
+from apps.calls.bridge.transcript import Transcript
+from apps.calls.bridge.turns import Playback
+from apps.calls.bridge.watching import Watcher
+from apps.calls.media.frames import (
+    AiEvent,
+    AiTranscript,
+    Audio,
+    CallerTranscript,
+    Clear,
+    Expiring,
+    Failed,
+    Mark,
+    Ready,
+    SpeechStarted,
+    SpeechStopped,
+    ToolCall,
+    TurnDone,
+    Used,
+)
+from apps.calls.voice_ai.base import PastTurn, VoiceAIError
+
+log = structlog.get_logger(__name__)
+
+_MAX_FAILED_RESPONSES = 3
+# What was sent just before an utterance was noticed belongs to it.
+_BEFORE_SPEECH_MS = 400
+
+
+class Conversation:
+    """The link's Talk. end: ends the session. clock: monotonic seconds; now_ms: the clock of the call."""
+
+    def __init__(
+        self,
+        *,
+        line: Line,
+        link: AiLink,
+        plan: CallPlan,
+        sink: Sink,
+        recorder: Recorder,
+        watcher: Watcher,
+        sound: CallerSound,
+        background: Background,
+        end: Callable[[SessionEnd], None],
+        clock: Callable[[], float],
+        sleep: Sleep,
+        now_ms: Callable[[], int],
+    ) -> None:
+        self._line = line
+        self._link = link
+        self._plan = plan
+        self._limits = plan.limits
+        self._sink = sink
+        self._recorder = recorder
+        self._is_recorded = recorder is not NO_RECORDER
+        self._watcher = watcher
+        self._sound = sound
+        self._clock = clock
+        self._now_ms = now_ms
+        self.playback = Playback()
+        self.caller = CallerTurns(offset_ms=plan.offset_ms)
+        self.transcript = Transcript(
+            sink=sink,
+            watcher=watcher,
+            playback=self.playback,
+            caller=self.caller,
+            language=plan.language,
+            clock=clock,
+            now_ms=now_ms,
+        )
+        self.tools = ToolCalls(talk=self, link=link, sink=sink, limits=plan.limits, background=background)
+        self.goodbye = Goodbye(
+            talk=self, link=link, tools=self.tools, background=background, limits=plan.limits, end=end, sleep=sleep
+        )
+        self._has_begun = bool(plan.history)  # the person has been greeted
+        self._has_asked_to_wait = False
+        self._owes_speech = False
+        self._prompt = ""
+        self._notes: list[str] = []
+        self._item_now = ""
+        self._n_failed = 0
+        self.is_responding = False
+        self.last_voice_at = clock()
+        self.waiting_since: float | None = None  # the caller has finished, the AI has not begun
+        self.n_from_ai = 0
+        self.n_dropped = 0
+
+    @property
+    def is_quiet(self) -> bool:
+        """Nobody speaks, and nobody is about to."""
+        return (
+            not self.is_responding
+            and not self.caller.is_speaking
+            and self.waiting_since is None
+            and not self.tools.is_busy
+            and self.is_heard
+        )
+
+    @property
+    def is_heard(self) -> bool:
+        """All that was given to the line has been played."""
+        return self.playback.is_drained(self._clock())
+
+    # ── From the AI ─────────────────────────────────────────────────────────────────────────────────────────
+    async def play(self, audio: Audio) -> None:
+        playback, item_id = self.playback, audio.item_id
+        if playback.is_cut(item_id):
+            return
+        now = self._clock()
+        if self.waiting_since is not None:
+            metrics.TURN_RESPONSE_SECONDS.labels(self._link.provider).observe(now - self.waiting_since)
+            self.waiting_since = None
+        lead_ms = playback.lead_ms(now)
+        if lead_ms > self._limits.max_lead_ms:
+            self.n_dropped += 1
+            return
+        self.n_from_ai += 1
+        self._has_begun = self.is_responding = True
+        self._item_now = item_id
+        await self._line.send(audio)
+        now_ms = self._now_ms()
+        if self._is_recorded:
+            self._recorder.ai(audio, now_ms + int(lead_ms))
+        mark = playback.sent(item_id, audio.n_bytes / audio.format.bytes_per_ms, now=now, call_ms=now_ms)
+        if mark is not None:
+            await self._line.send(Mark(mark))
+
+    async def take(self, event: AiEvent) -> None:
+        if type(event) is SpeechStarted:
+            await self._caller_began(event)
+        elif type(event) is SpeechStopped:
+            self.last_voice_at = self.waiting_since = self._clock()
+            self.caller.stopped(event)
+            self._watcher.caller_stopped(self._now_ms())
+        elif type(event) is CallerTranscript:
+            self.last_voice_at = self._clock()
+            self.transcript.caller_said(event)
+        elif type(event) is AiTranscript:
+            if not self.playback.is_cut(event.item_id):
+                self._item_now = "" if event.is_final else event.item_id
+                self.is_responding = self.is_responding or not event.is_final
+                self.transcript.ai_said(event)
+        elif type(event) is ToolCall:
+            self.is_responding = True
+            self._tool_called(event)
+        elif type(event) is TurnDone:
+            await self._turn_done(event)
+        elif type(event) is Used:
+            self._sink.usage(event.usage)
+        elif type(event) is Expiring:
+            self._link.renew_by = self._clock() + event.in_s
+        elif type(event) is Failed:
+            metrics.VOICE_AI_ERRORS.labels(self._link.provider).inc()
+            log.warning("voice_ai_error", code=event.code, message=event.message)
+            if event.is_fatal:
+                raise VoiceAIError(event.code, event.message, retryable=False)
+        elif type(event) is Ready:
+            log.info("voice_ai_ready", voice_ai=self._link.provider)
+
+    async def _caller_began(self, event: SpeechStarted) -> None:
+        """Be silent first, account for it afterwards."""
+        noticed_at = self._clock()
+        self.waiting_since = None
+        self.last_voice_at = noticed_at
+        if self.is_responding or not self.playback.is_drained(noticed_at):
+            await self._line.send(Clear())
+            metrics.INTERRUPTION_SECONDS.labels(self._link.provider).observe(self._clock() - noticed_at)
+            await self._cut(noticed_at)
+            await self.goodbye.stay()
+        self.is_responding = False
+        self.caller.started(event)
+        self._watcher.caller_began(self._now_ms())
+
+    async def _cut(self, now: float) -> None:
+        """The carrier's buffer is empty: keep what was heard, and tell the AI whose words they were."""
+        cuts = self.playback.clear(now, generating=self._item_now if self.is_responding else "")
+        if self._is_recorded:
+            self._recorder.cut(self._now_ms())
+        for cut in cuts:
+            if self._link.is_open and cut.utterance.connection == self.playback.connection:
+                await self._link.ai.cut(cut.utterance.item_id, cut.heard_ms)
+            self.transcript.cut(cut)
+
+    def _tool_called(self, call: ToolCall) -> None:
+        if call.name == "end_call":
+            self._sink.event("tool_called", {"name": call.name})
+            self.goodbye.asked_by = call  # acted on when its response is done
+        elif not self._watcher.tool_called(call):
+            self.tools.use(call)
+
+    async def _turn_done(self, event: TurnDone) -> None:
+        self.is_responding = False
+        self._item_now = ""
+        if event.usage is not None:
+            self._sink.usage(event.usage)
+        if (mark := self.playback.mark()) is not None:
+            await self._line.send(Mark(mark))
+        if event.status == "failed":
+            self._n_failed += 1
+            self._sink.event("ai_failed", {"error": event.error_code})
+            if self._n_failed >= _MAX_FAILED_RESPONSES:
+                raise VoiceAIError(event.error_code or "response_failed", retryable=False)
+            await self.say(resume_prompt(self._link.language))
+        else:
+            self._n_failed = 0
+        await self.goodbye.turn_done(has_speech=event.has_speech)
+
+    # ── What the session and its watcher have it do ─────────────────────────────────────────────────────────
+    async def say(self, prompt: str) -> None:
+        """Have the AI say something; if there is none just now, as the first thing when it is there."""
+        if not self._link.is_open:
+            self._prompt = prompt
+            return
+        self.is_responding = True
+        await self._link.ai.speak(prompt)
+
+    async def greet(self) -> None:
+        language = self._link.language
+        await self.say(greeting_prompt(self._plan.greetings[language], language))
+
+    async def note(self, text: str) -> None:
+        """Have the AI know something; if there is none just now, when it is there."""
+        if self._link.is_open:
+            await self._link.ai.note(text)
+        else:
+            self._notes.append(text)
+
+    async def play_ours(self, audio: Audio, text: str) -> None:
+        """Give sound of our own to the line. text: what it says, "" for what is no speech."""
+        item_id = f"ours_{uuid4().hex[:16]}"
+        now, now_ms = self._clock(), self._now_ms()
+        self.transcript.we_say(item_id, text)
+        await self._line.send(audio)
+        if self._is_recorded:
+            self._recorder.ai(audio, now_ms + int(self.playback.lead_ms(now)))
+        self.playback.sent(item_id, audio.ms, now=now, call_ms=now_ms)
+        if (mark := self.playback.mark()) is not None:
+            await self._line.send(Mark(mark))
+        if text:
+            self.transcript.we_said(item_id)
+
+    async def hush(self) -> None:
+        """Stop what is being said, as if the caller had begun to speak."""
+        await self._line.send(Clear())
+        await self._cut(self._clock())
+
+    async def change_language(self, language: str) -> None:
+        self.transcript.language = language
+        await self._link.change_language(language)
+
+    # ── Its voice AI comes and goes ─────────────────────────────────────────────────────────────────────────
+    def past(self) -> list[PastTurn]:
+        return [*self._plan.history, *self.transcript.so_far()]
+
+    async def opened(self) -> None:
+        self.playback.connection += 1
+        self.goodbye.asked_by = None
+        self.caller.opened(self._now_ms() - int(self._sound.missed_ms))
+        notes, self._notes = self._notes, []
+        for text in notes:
+            await self._link.ai.note(text)
+        prompt, self._prompt = self._prompt, ""
+        if prompt:
+            await self.say(prompt)
+        elif not self._has_begun:
+            if self._watcher.may_greet():
+                await self.greet()
+        elif self._owes_speech or self._has_asked_to_wait or notes or not self.playback.utterances:
+            await self.say(resume_prompt(self._link.language))
+        self._owes_speech = self._has_asked_to_wait = False
+
+    def lost(self) -> None:
+        """Keep what was said as far as it came, and have the caller's unfinished words heard again."""
+        self._owes_speech = self.is_responding or self.waiting_since is not None
+        self.is_responding = False
+        if (broken := self.playback.broke_off(self._item_now)) is not None:
+            self.transcript.broke_off(broken)
+        self._item_now = ""
+        now_ms = self._now_ms()
+        since_ms = self.caller.unfinished_since_ms
+        if since_ms is not None:
+            self._sound.rewind(now_ms - since_ms + _BEFORE_SPEECH_MS)
+        again_from_ms = now_ms - int(self._sound.missed_ms) if self._sound.missed_ms else None
+        for turn in self.caller.lost(heard_again_from_ms=again_from_ms, now_ms=now_ms):
+            self.transcript.caller_lost(turn)
+
+    def broke_off(self) -> None:
+        """The conversation is over, wherever it stood."""
+        for cut in self.playback.clear(self._clock(), generating=self._item_now):
+            self.transcript.cut(cut)
+
+    def away(self) -> None:
+        """The caller is asked to wait by the phrases of ours."""
