@@ -66,6 +66,12 @@ class Desk:
             return exact
         return next((line for known, line in self._by_text.items() if wanted in known or known in wanted), None)
 
+    def lines_in(self, text: str) -> list[Line]:
+        """The known lines that a text contains, in their order."""
+        lowered = text.casefold()
+        found = [(lowered.find(known), line) for known, line in self._by_text.items()]
+        return [line for at, line in sorted((one for one in found if one[0] >= 0), key=lambda one: one[0])]
+
     @contextmanager
     def attended(self, provider: str, session: Conversing, ws: web.WebSocketResponse, line: Outgoing) -> Iterator[None]:
         """Sends what the session says, and lists it, for as long as the block runs; it is closed in the end."""

@@ -15,7 +15,10 @@ from typing import Final
 
 from aiohttp import WSMsgType, web
 
+from .chat.completions import ChatCompletions
+from .deepgram.door import DeepgramDoor
 from .desk import Desk, error, json_response
+from .gemini.api import GeminiApi
 from .hearing import Line
 from .outgoing import Outgoing
 from .session import Session
@@ -34,14 +37,20 @@ _REFUSALS: Final[dict[int, tuple[str, str, str]]] = {
 class VoiceAiServer:
     """synthesise(text, language, voice): 8 kHz μ-law in whole frames."""
 
-    def __init__(self, *, api_key: str, synthesise: Synthesise, speed: float = 1.0) -> None:
+    def __init__(
+        self, *, api_key: str, gemini_key: str = "", deepgram_key: str = "", synthesise: Synthesise, speed: float = 1.0
+    ) -> None:
+        """api_key: OpenAI's. Without its key a provider lets nobody in."""
         self._api_key = api_key
         self.desk = Desk(synthesise=synthesise, speed=speed)
+        self._gemini = GeminiApi(self.desk, gemini_key)
+        self._deepgram = DeepgramDoor(self.desk, deepgram_key)
+        self._chat = ChatCompletions(self.desk, api_key)
 
     def app(self) -> web.Application:
         app = web.Application()
         app.add_routes([web.get("/v1/realtime", self._realtime), web.get("/v1/models", self._models)])
-        app.add_routes(self.desk.routes())
+        app.add_routes([*self._gemini.routes(), *self._deepgram.routes(), *self._chat.routes(), *self.desk.routes()])
         app.on_shutdown.append(self.desk.close_all)
         return app
 

@@ -1,0 +1,1 @@
+"""Deepgram's wire: listen of both versions, and speak."""
