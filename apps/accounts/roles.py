@@ -11,6 +11,8 @@ class Permission(StrEnum):
     CALLS_VIEW = "calls.view"  # call pages, transcripts, costs
     CALLS_END = "calls.end"  # hang up a running call
     CALLS_CORRECT = "calls.correct"  # change disposition after the fact
+    RECORDINGS_LISTEN = "recordings.listen"  # play and download what was recorded; every listening is noted
+    RECORDINGS_PAUSE = "recordings.pause"  # pause and resume the recording of a running call
     CAMPAIGNS_VIEW = "campaigns.view"
     CAMPAIGNS_EDIT = "campaigns.edit"
     CAMPAIGNS_CONTROL = "campaigns.control"  # start, pause, resume, stop
@@ -33,6 +35,8 @@ _SUPERVISOR = frozenset(
         Permission.CALLS_VIEW,
         Permission.CALLS_END,
         Permission.CALLS_CORRECT,
+        Permission.RECORDINGS_LISTEN,
+        Permission.RECORDINGS_PAUSE,
         Permission.CAMPAIGNS_VIEW,
         Permission.CAMPAIGNS_CONTROL,
         Permission.CONTACTS_VIEW,
@@ -64,6 +68,7 @@ _VIEW_ONLY: dict[str, Permission] = {
     "calls.callevent": Permission.CALLS_VIEW,
     "calls.costitem": Permission.CALLS_VIEW,
     "calls.leg": Permission.CALLS_VIEW,
+    "calls.recording": Permission.RECORDINGS_LISTEN,
     "calls.turn": Permission.CALLS_VIEW,
     "campaigns.campaigncontact": Permission.CAMPAIGNS_VIEW,
     "campaigns.campaignevent": Permission.CAMPAIGNS_VIEW,

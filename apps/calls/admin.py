@@ -102,7 +102,7 @@ class VirtualAgentAdmin(LanguageTabs, BackOfficeAdmin[VirtualAgent]):
             "voice",
             description=_("Spoken to people of this language. What is missing here is taken from English."),
         ),
-        (_("What it may do"), {"fields": ("tools",)}),
+        (_("What it may do"), {"fields": ("tools", "is_recorded")}),
         (_("Provider"), {"classes": ("collapse",), "fields": ("provider", "model", "llm", "speech")}),
     )
 

@@ -77,3 +77,30 @@ def _is_public(url: str) -> bool:
         return ip_address(host).is_global
     except ValueError:
         return "." in host
+@register(Tags.security)
+def check_recordings(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    found: list[CheckMessage] = []
+    if settings.RECORDING_STORAGE == "s3" and not settings.STORAGES["recordings"]["OPTIONS"]["bucket_name"]:
+        found.append(
+            Error(
+                "Recordings are to be kept in S3, but no bucket is named.",
+                hint="Set RECORDING_S3_BUCKET.",
+                id="calls.E015",
+            )
+        )
+    if settings.RECORDING_X_ACCEL and settings.RECORDING_STORAGE != "file":
+        hint = "nginx can only serve files. Unset RECORDING_X_ACCEL."
+        found.append(Error("RECORDING_X_ACCEL needs RECORDING_STORAGE=file.", hint=hint, id="calls.E016"))
+    if settings.RECORDING_KEEP_DAYS < 0:
+        found.append(Error("RECORDING_KEEP_DAYS is negative.", hint="0 keeps for ever.", id="calls.E017"))
+    return found
+
+
+def _is_public_key(text: str) -> bool:
+    """Whether it could be one; none at all is no mistake of this kind."""
+    try:
+        return not text or len(base64.b64decode(text, validate=True)) == 32
+    except binascii.Error:
+        return False
+
+

@@ -47,6 +47,19 @@ class EventKind(models.TextChoices):
     ENDED = "ended", _("ended")  # outcome, end_reason, sip_code, duration_s
 
 
+    RECORDING_STARTED = "recording_started", _("recording started")
+    RECORDING_PAUSED = "recording_paused", _("recording paused")  # reason, by, at_ms
+    RECORDING_RESUMED = "recording_resumed", _("recording resumed")  # is_automatic, by, at_ms
+    RECORDING_FAILED = "recording_failed", _("the recording was lost")
+    RECORDING_ERASED = "recording_erased", _("recording erased")  # reason (models.recording.ErasedWhy), by
+    RECORDING_PLAYED = "recording_played", _("recording listened to")  # by, recording
+    RECORDING_DOWNLOADED = "recording_downloaded", _("recording downloaded")  # by, recording
+    INBOUND = "inbound", _("called us")  # from, to
+    INBOUND_REFUSED = "inbound_refused", _("not taken")  # reason
+    TRANSFER_STARTED = "transfer_started", _("the other number is being rung")  # to
+    TRANSFERRED = "transferred", _("passed on: both are talking")  # to
+    TRANSFER_FAILED = "transfer_failed", _("could not be passed on")  # to, reason
+    OUTCOME_CORRECTED = "outcome_corrected", _("outcome corrected by the carrier's later word")  # before, outcome
 class CallCard(TypedDict):
     """A call as the live page shows it: codes and times (ISO 8601), never words; the phone number masked."""
 

@@ -4,12 +4,14 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.utils.dateparse import parse_datetime
-from django.utils.formats import date_format
+from django.utils.formats import date_format, number_format
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from apps.calls.events import EventKind
-from apps.calls.models import CallEvent, Disposition, EndReason
+from apps.calls.models import CallEvent, Disposition, EndReason, Provider
+from apps.calls.models.recording import ErasedWhy
 from apps.calls.states import Outcome
 from apps.contacts.consent import REASONS
 from apps.contacts.models import Channel
@@ -36,6 +38,9 @@ _LOOKS: dict[str, tuple[str, str]] = {
     EventKind.SESSION_ENDED: ("robot", "idle"),
     EventKind.TOOL_CALLED: ("settings", "info"),
     EventKind.AI_FAILED: ("alert-octagon", "bad"),
+    EventKind.RECONNECTED: ("circle-check", "ok"),
+    EventKind.FAILED_OVER: ("repeat", "warn"),
+    EventKind.GAVE_UP: ("alert-octagon", "bad"),
     EventKind.END_REQUESTED: ("phone-end", "info"),
     EventKind.HANG_UP_FAILED: ("alert-triangle", "warn"),
     EventKind.DTMF: ("user", "info"),
@@ -48,6 +53,13 @@ _LOOKS: dict[str, tuple[str, str]] = {
     EventKind.TEXT_REQUESTED: ("send", "info"),
     EventKind.TEXT_REFUSED: ("ban", "warn"),
     EventKind.KEYS_SENT: ("user", "info"),
+    EventKind.RECORDING_STARTED: ("microphone", "info"),
+    EventKind.RECORDING_PAUSED: ("player-pause", "warn"),
+    EventKind.RECORDING_RESUMED: ("microphone", "info"),
+    EventKind.RECORDING_FAILED: ("alert-triangle", "bad"),
+    EventKind.RECORDING_ERASED: ("trash", "warn"),
+    EventKind.RECORDING_PLAYED: ("headset", "info"),
+    EventKind.RECORDING_DOWNLOADED: ("download", "info"),
     EventKind.ENDED: ("phone-end", "idle"),
 }
 
@@ -79,6 +91,9 @@ def _line(event: CallEvent, names: dict[str, str]) -> Line:
     return Line(at=event.at, icon=icon, tone=tone, title=title, text=_text(event, names))
 
 
+_PAUSE_REASONS = {"card": gettext_lazy("card data is spoken"), "staff": gettext_lazy("paused by staff")}
+
+
 def _text(event: CallEvent, names: dict[str, str]) -> str:
     data = event.data
     match event.kind:
@@ -108,6 +123,15 @@ def _text(event: CallEvent, names: dict[str, str]) -> str:
             return _joined(word, _reason(data.get("end_reason")))
         case EventKind.SESSION_ENDED:
             return _reason(data.get("reason"))
+        case EventKind.RECORDING_PAUSED:
+            return _joined(_PAUSE_REASONS.get(str(data.get("reason")), data.get("reason")), data.get("by"))
+        case EventKind.RECORDING_RESUMED if data.get("is_automatic"):
+            return _("by itself, after the longest pause")
+        case EventKind.RECORDING_ERASED:
+            known_why = dict(ErasedWhy.choices)
+            return _joined(known_why.get(str(data.get("reason")), data.get("reason")), data.get("by"))
+        case EventKind.RECORDING_RESUMED | EventKind.RECORDING_PLAYED | EventKind.RECORDING_DOWNLOADED:
+            return str(data.get("by") or "")
         case EventKind.DTMF:
             return str(data.get("digit") or "")
         case EventKind.KEYS_SENT:
@@ -116,6 +140,13 @@ def _text(event: CallEvent, names: dict[str, str]) -> str:
             return _joined(data.get("target") or data.get("to"), data.get("reason"))
         case EventKind.TEXT_REQUESTED:
             return str(data.get("text") or "")
+        case EventKind.RECONNECTED:
+            seconds = number_format(round(int(data.get("after_ms") or 0) / 1000, 1))
+            return _joined(_provider(data.get("voice_ai")), _("after %(seconds)s s") % {"seconds": seconds})
+        case EventKind.FAILED_OVER:
+            return f"{_provider(data.get('from'))} → {_provider(data.get('to'))}"
+        case EventKind.AI_FAILED if data.get("voice_ai"):
+            return _joined(_provider(data["voice_ai"]), data.get("error"))
         case EventKind.AI_FAILED | EventKind.STREAM_ERROR:
             return str(data.get("error") or data.get("reason") or "")
     return ""
@@ -123,6 +154,10 @@ def _text(event: CallEvent, names: dict[str, str]) -> str:
 
 def _joined(*parts: object) -> str:
     return " · ".join(str(part) for part in parts if part)
+
+
+def _provider(code: object) -> str:
+    return str(dict(Provider.choices).get(str(code), code or ""))
 
 
 def _reason(code: object) -> str:

@@ -65,7 +65,7 @@ class CampaignAdmin(BackOfficeAdmin[Campaign]):
     actions = tuple(f"{move}_campaigns" for move in MOVES)
     fieldsets = (
         (None, {"fields": ("name", "moves")}),
-        (_("Whom, and who speaks"), {"fields": ("contact_list", "virtual_agent", "numbers")}),
+        (_("Whom, and who speaks"), {"fields": ("contact_list", "virtual_agent", "numbers", "is_recorded")}),
         (
             _("How fast"),
             {

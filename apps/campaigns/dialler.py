@@ -137,6 +137,7 @@ def _setting(campaign: Campaign, now: datetime) -> _Setting:
             pace_key=f"campaign:{campaign.pk}",
             calls_per_second=float(campaign.calls_per_second),
             ring_timeout_s=campaign.ring_timeout_s,
+            is_recorded=campaign.is_recorded,
         ),
         numbers=numbers,
         next_number=next((place + 1 for place, number in enumerate(numbers) if number.pk == used), 0),

@@ -22,6 +22,7 @@ class CampaignForm(forms.ModelForm[Campaign]):
             "max_concurrent",
             "calls_per_second",
             "ring_timeout_s",
+            "is_recorded",
         )
         widgets = {"numbers": forms.CheckboxSelectMultiple}
         help_texts = {

@@ -40,6 +40,9 @@ class Campaign(models.Model):
     ring_timeout_s = models.PositiveSmallIntegerField(
         _("ring for (seconds)"), default=25, validators=[MinValueValidator(15), MaxValueValidator(120)]
     )
+    is_recorded = models.BooleanField(
+        _("record calls"), default=True, help_text=_("Off: not even if the virtual agent's calls are recorded.")
+    )
     state_changed_at = models.DateTimeField(_("since"), default=timezone.now, editable=False)
     state_changed_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, editable=False, related_name="+"

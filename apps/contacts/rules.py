@@ -14,6 +14,8 @@ from typing import Any, Literal, cast, get_args
 from apps.contacts.hours import MIDNIGHT_AFTER, OpeningHours, Span
 
 Need = Literal["none", "any", "written"]
+# What it takes to record a call: nothing, that the opening says so, or that it also says how to refuse.
+RecordingNeed = Literal["none", "announced", "consent"]
 # What consent is asked for: a person calling, an AI calling, and the two kinds of message.
 USES = ("voice", "voice_ai", "sms", "email")
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -37,7 +39,10 @@ class Area:
 
 @dataclass(frozen=True, slots=True)
 class RulePack:
-    """country: ISO 3166, "" for the pack of all others. version: stored with each attempt it allowed."""
+    """country: ISO 3166, "" for the pack of all others. version: stored with each attempt it allowed.
+
+    recording: what it takes to record a call. Whoever refuses is not recorded, whatever it says.
+    """
 
     country: str
     version: str
@@ -45,6 +50,7 @@ class RulePack:
     channels_with_hours: frozenset[str]
     needs: dict[str, Need]
     consent_valid_days: int | None
+    recording: RecordingNeed
     areas: tuple[Area, ...]
 
     def hours_for(self, e164: str) -> OpeningHours:
@@ -79,7 +85,7 @@ def all_packs() -> dict[str, RulePack]:
 
 def read_pack(raw: dict[str, Any]) -> RulePack:
     """Check a pack's data and give it its types. Raises BadRulePack, also for an unknown key: a typo is no gap."""
-    _only(raw, {"country", "version", "hours", "consent", "areas"}, "pack")
+    _only(raw, {"country", "version", "hours", "consent", "recording", "areas"}, "pack")
     country, version = raw.get("country"), raw.get("version")
     if not isinstance(country, str) or not re.fullmatch(r"([A-Z]{2})?", country):
         raise BadRulePack(f"country must be two capital letters or empty, not {country!r}")
@@ -102,6 +108,7 @@ def read_pack(raw: dict[str, Any]) -> RulePack:
         channels_with_hours=frozenset(channels),
         needs={use: _need(consent_raw, use) for use in USES},
         consent_valid_days=valid_days,
+        recording=_recording(_table(raw, "recording")),
         areas=tuple(_area(area, hours) for area in raw.get("areas", [])),
     )
 
@@ -123,6 +130,14 @@ def _need(table: dict[str, Any], use: str) -> Need:
     if value not in get_args(Need):
         raise BadRulePack(f"consent.{use} must be none, any or written, not {value!r}")
     return cast(Need, value)
+
+
+def _recording(table: dict[str, Any]) -> RecordingNeed:
+    _only(table, {"need"}, "recording")
+    value = table.get("need")
+    if value not in get_args(RecordingNeed):
+        raise BadRulePack(f"recording.need must be none, announced or consent, not {value!r}")
+    return cast(RecordingNeed, value)
 
 
 def _hours(raw: dict[str, Any]) -> OpeningHours:

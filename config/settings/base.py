@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import dj_database_url
 import django_stubs_ext
+from celery.schedules import crontab
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
@@ -183,6 +184,16 @@ CELERY_BEAT_SCHEDULE: dict[str, Any] = {
         "schedule": timedelta(hours=1),
         "options": {"expires": 3600},
     },
+    "calls.finish_recordings": {
+        "task": "calls.finish_recordings",
+        "schedule": timedelta(seconds=60),
+        "options": {"expires": 60},
+    },
+    "calls.erase_old_recordings": {
+        "task": "calls.erase_old_recordings",
+        "schedule": crontab(hour=3, minute=17),
+        "options": {"expires": 12 * 3600},
+    },
     "core.beat_heartbeat": {
         "task": "core.beat_heartbeat",
         "schedule": timedelta(seconds=5),
@@ -324,6 +335,43 @@ STATICFILES_DIRS: list[Any] = [
 ]
 MEDIA_ROOT = VAR_DIR / "uploads"
 MEDIA_URL = "uploads/"
+# Recordings are sound of people: in a storage of their own, and never under an address that anyone may guess.
+RECORDING_STORAGE = env_str("RECORDING_STORAGE", "file")
+_RECORDING_STORAGES: dict[str, dict[str, Any]] = {
+    "file": {
+        "BACKEND": "apps.calls.recording_files.RecordingFiles",
+        "OPTIONS": {
+            "location": str(MEDIA_ROOT / "recordings"),
+            "file_permissions_mode": 0o600,
+            "directory_permissions_mode": 0o700,
+        },
+    },
+    "s3": {
+        "BACKEND": "apps.calls.recording_s3.RecordingS3",
+        "OPTIONS": {
+            "bucket_name": env_str("RECORDING_S3_BUCKET", ""),
+            "location": env_str("RECORDING_S3_PREFIX", "recordings"),
+            "region_name": env_str("RECORDING_S3_REGION", "") or None,
+            "endpoint_url": env_str("RECORDING_S3_ENDPOINT", "") or None,
+            # Empty: whatever the machine's role, profile or AWS_… variables give.
+            "access_key": env_str("RECORDING_S3_ACCESS_KEY", "") or None,
+            "secret_key": env_str("RECORDING_S3_SECRET_KEY", "") or None,
+            "object_parameters": {"ServerSideEncryption": env_str("RECORDING_S3_ENCRYPTION", "AES256")},
+        },
+    },
+}
+if RECORDING_STORAGE not in _RECORDING_STORAGES:
+    raise ImproperlyConfigured(f"RECORDING_STORAGE must be file or s3, not {RECORDING_STORAGE!r}.")
+STORAGES: dict[str, dict[str, Any]] = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    "recordings": _RECORDING_STORAGES[RECORDING_STORAGE],
+}
+# Where a media process writes while calls last; what a crash leaves there is finished later.
+RECORDING_SPOOL_DIR = Path(env_str("RECORDING_SPOOL_DIR", str(VAR_DIR / "recording-spool")))
+RECORDING_KEEP_DAYS = env_int("RECORDING_KEEP_DAYS", 90)
+# A prefix under which nginx serves the recordings' folder to itself (X-Accel-Redirect); "" has us send the sound.
+RECORDING_X_ACCEL = env_str("RECORDING_X_ACCEL", "")
 FILE_UPLOAD_MAX_MEMORY_SIZE = 2_500_000
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2_500_000
 IMPORT_MAX_BYTES = env_int("IMPORT_MAX_BYTES", 300_000_000)

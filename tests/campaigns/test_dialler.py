@@ -35,7 +35,7 @@ def test_a_cycle_claims_calls_and_attempts_together(db):
     dialling = CampaignContact.objects.filter(campaign=campaign, state=ContactState.DIALLING)
     assert {person.pk for person in dialling} == {attempt.campaign_contact_id for attempt in attempts}
     assert {person.n_attempts for person in dialling} == {1}
-    assert all(attempt.call.rule_version == "us-2026-11-01" for attempt in attempts)
+    assert all(attempt.call.rule_version == "us-2026-11-22" for attempt in attempts)
 
 
 def test_a_full_queue_or_full_lines_let_nobody_more_in(db):

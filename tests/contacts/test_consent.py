@@ -26,7 +26,7 @@ def test_a_written_consent_allows_an_ai_call_and_is_named_in_the_verdict(db):
     consent = make_consent(contact.phone)
     verdict = _check(contact)
     assert verdict.allowed
-    assert (verdict.rule_version, verdict.consent_id) == ("us-2026-11-01", consent.pk)
+    assert (verdict.rule_version, verdict.consent_id) == ("us-2026-11-22", consent.pk)
 
 
 @pytest.mark.parametrize(

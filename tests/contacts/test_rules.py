@@ -16,11 +16,11 @@ def test_every_pack_is_in_order_and_dated():
     packs = all_packs()
     assert set(packs) == {"", "US", "GB", "ES", "CZ"}
     assert {pack.version for pack in packs.values()} == {
-        "default-2026-11-01",
-        "us-2026-11-01",
-        "gb-2026-11-01",
-        "es-2026-11-01",
-        "cz-2026-11-01",
+        "default-2026-11-22",
+        "us-2026-11-22",
+        "gb-2026-11-22",
+        "es-2026-11-22",
+        "cz-2026-11-22",
     }
 
 
@@ -31,6 +31,16 @@ def test_an_ai_voice_needs_consent_everywhere_and_in_writing_in_the_united_state
         "GB": "any",
         "ES": "any",
         "CZ": "any",
+    }
+
+
+def test_nobody_is_recorded_without_being_told():
+    assert {country: pack.recording for country, pack in all_packs().items()} == {
+        "": "consent",
+        "US": "consent",
+        "GB": "announced",
+        "ES": "announced",
+        "CZ": "announced",
     }
 
 
@@ -58,6 +68,8 @@ def test_florida_closes_an_hour_earlier_than_the_rest():
         (("hours", "frie"), ["09:00-21:00"], "unknown frie"),
         (("consent", "voice_ai"), "perhaps", "voice_ai"),
         (("consent", "valid_days"), 0, "valid_days"),
+        (("recording", "need"), "shout", "recording.need"),
+        (("recording", "loud"), True, "unknown loud"),
         (("loophole",), True, "unknown loophole"),
         (("areas",), [{"name": "X", "prefixes": ["1305"], "hours": {}}], "prefixes"),
     ],
@@ -72,7 +84,7 @@ def test_a_pack_with_a_mistake_is_refused_with_its_place(path, value, message):
         read_pack(raw)
 
 
-@pytest.mark.parametrize("missing", [("hours",), ("consent",), ("hours", "sun"), ("consent", "sms"), ("version",)])
+@pytest.mark.parametrize("missing", [("hours",), ("consent",), ("recording",), ("recording", "need"), ("hours", "sun"), ("consent", "sms"), ("version",)])
 def test_a_pack_with_a_gap_is_refused(missing):
     raw = copy.deepcopy(SPAIN)
     target = raw

@@ -47,6 +47,7 @@ class VirtualAgentSerializer(serializers.ModelSerializer[VirtualAgent]):
             "speech",
             "language",
             "tools",
+            "is_recorded",
             "is_active",
         ]
         extra_kwargs = {

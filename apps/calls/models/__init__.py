@@ -5,7 +5,8 @@ from apps.calls.models.cost import CostItem, Price
 from apps.calls.models.disposition import Disposition
 from apps.calls.models.event import CallEvent
 from apps.calls.models.leg import Leg, Party
-from apps.calls.models.number import Carrier, Number
+from apps.calls.models.number import Carrier, Number, Route
+from apps.calls.models.recording import Recording, RecordingPart
 from apps.calls.models.tool import ToolName
 from apps.calls.models.transfer_target import TargetKind, TransferTarget
 from apps.calls.models.turn import Speaker, Turn
@@ -24,6 +25,9 @@ __all__ = [
     "Party",
     "Price",
     "Provider",
+    "Recording",
+    "RecordingPart",
+    "Route",
     "Speaker",
     "TargetKind",
     "ToolName",

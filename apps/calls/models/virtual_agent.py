@@ -91,6 +91,11 @@ class VirtualAgent(VoiceAIChoice):  # type: ignore[django-manager-missing]  # mo
         blank=True,
         help_text=_("Who takes the call when no voice AI can go on with it."),
     )
+    is_recorded = models.BooleanField(
+        _("record calls"),
+        default=True,
+        help_text=_("Where the rules of a country ask for it, the opening says so; who refuses is not recorded."),
+    )
     is_active = models.BooleanField(_("in use"), default=True)
 
     objects: ClassVar[models.Manager["VirtualAgent"]] = models.Manager()

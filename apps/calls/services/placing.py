@@ -17,6 +17,7 @@ from apps.calls.metrics import CALLS_CREATED, CALLS_REFUSED, PLACINGS_UNKNOWN
 from apps.calls.models import Call, CallEvent, Direction, Leg, Number, Party, VirtualAgent
 from apps.calls.selectors import live_call_card
 from apps.calls.services.ending import settle_leg
+from apps.calls.services.grants import TOKEN_LIFE_S
 from apps.calls.services.progress import leg_accepted, leg_accepted_at_once
 from apps.calls.services.steps import claim_undialled, mark_asked
 from apps.calls.services.story import announce, call_context, lock_leg, tell
@@ -50,6 +51,7 @@ class CallBrief:
     """What whoever wants the call knows about it; kept with the call as data.
 
     pace_key: what is paced together (calls_per_second holds for all calls of the same key). ring_timeout_s: seconds.
+    is_recorded: False, and the call is not, whatever its virtual agent is set to.
     seed_turns: (speaker, text) of what was said before, for a call that continues another.
     """
 
@@ -58,6 +60,7 @@ class CallBrief:
     pace_key: str = "calls"
     calls_per_second: float = 1.0
     ring_timeout_s: int = 25
+    is_recorded: bool = True
     seed_turns: tuple[tuple[str, str], ...] = ()
 
     def as_json(self) -> dict[str, Any]:
@@ -174,7 +177,7 @@ def _dial(leg: Leg) -> None:
         turn = near_turn(brief.pace_key, per_second=brief.calls_per_second, max_wait_s=MAX_WAIT_S)
         if turn is None:
             _put_back(leg, reason="pace")
-        elif _still_wanted(leg):
+        elif _still_wanted(leg, brief):
             _place(leg, brief, turn)
 
 
@@ -197,13 +200,16 @@ def _may_dial(leg: Leg) -> bool:
     return True
 
 
-def _still_wanted(leg: Leg) -> bool:
+def _still_wanted(leg: Leg, brief: CallBrief) -> bool:
     """Whether the leg is still to be dialled after the wait, and by us: requested_at is set once, by who will ask.
 
     A leg without it has not been asked for, whatever became of its worker; a leg with it may have been.
     """
     now = timezone.now()
-    if mark_asked(leg, now=now):  # with its line in the story, which stands even if we die in the next moment
+    media_until = None
+    if not adapters.capabilities_of(leg.carrier).takes_documents:  # it opens the socket as soon as somebody answers
+        media_until = now + timedelta(seconds=brief.ring_timeout_s + 2 * TOKEN_LIFE_S)
+    if mark_asked(leg, now=now, media_until=media_until):  # with its line in the story, which stands even if we die in the next moment
         return True  # and who asks for its end from now on finds it with the carrier
     with transaction.atomic():
         call, row = lock_leg(leg.pk)
@@ -217,7 +223,9 @@ def _place(leg: Leg, brief: CallBrief, turn: Turn) -> None:
     request = PlaceRequest(
         to=leg.to_number,
         from_=leg.from_number,
-        webhooks=adapters.webhooks_for(leg.token),
+        token=leg.token,
+        webhooks=adapters.webhooks_for(leg.carrier, leg.token),
+        media=adapters.media_target(leg.carrier, leg.media_token),
         ring_timeout_s=brief.ring_timeout_s,
         max_duration_s=adapters.longest_call_s(),
         detect_machine=leg.call.virtual_agent_id is not None,

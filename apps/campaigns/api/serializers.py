@@ -50,6 +50,7 @@ class CampaignSerializer(serializers.ModelSerializer[Campaign]):
             "max_concurrent",
             "calls_per_second",
             "ring_timeout_s",
+            "is_recorded",
             "windows",
             "retry_rules",
             "started_at",
