@@ -25,7 +25,7 @@ _KEEP_ALIVE_S: Final = 4.0
 # Flux has no such word: it wants to hear silence, and takes sound by 80 ms.
 _FLUX_QUIET_S: Final = 0.5
 _FLUX_CHUNK_BYTES: Final = 640
-_ENDPOINTING_MS: Final = 300
+_ENDPOINTING_MS: Final = 500
 _UTTERANCE_END_MS: Final = 1000
 _FLUX_TURN_MS: Final = 5000
 

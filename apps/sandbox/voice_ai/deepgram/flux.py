@@ -13,11 +13,11 @@ from ..vad import AudioBuffer, IdleTimeout, SpeechStarted, VadSettings
 from ..world import World
 from .listen import ListenOptions
 from .part import Part
-from .transcripts import languages_of
+from .transcripts import languages_of, so_far
 
 LANGUAGES: Final = frozenset({"de", "en", "es", "fr", "hi", "it", "ja", "nl", "pt", "ru"})
 _UPDATE_MS: Final = 250
-_TURN_SILENCE_MS: Final = 400
+_TURN_SILENCE_MS: Final = 500
 
 
 class FluxSession(Part):
@@ -87,7 +87,7 @@ class FluxSession(Part):
         return Utterance("") if heard.language is not None and heard.language not in known else heard
 
     def _update(self) -> None:
-        heard = self._understood(self._buffer.spoken)
+        heard = so_far(self._understood(self._buffer.spoken), self._buffer.now_ms - self._turn_from_ms)
         if not heard.text:
             return
         event, self._is_told = "Update" if self._is_told else "StartOfTurn", True

@@ -15,7 +15,7 @@ from ..outgoing import Outgoing
 from ..vad import AudioBuffer, IdleTimeout, SpeechStarted, VadSettings
 from ..world import World
 from .part import Part
-from .transcripts import languages_of, timed_words
+from .transcripts import languages_of, so_far, timed_words
 
 _INTERIM_MS: Final = 300
 _SEGMENT_MS: Final = 3000  # of speech, after which its words are final though it goes on
@@ -136,7 +136,7 @@ class ListenSession(Part):
         if now - self._interim_at_ms < _INTERIM_MS:
             return
         self._interim_at_ms = now
-        heard = self.world.index().recognise(self._buffer.spoken)
+        heard = so_far(self.world.index().recognise(self._buffer.spoken), now - self._turn_from_ms)
         words = heard.text.split()
         # The last word may still be growing, so it is not final yet.
         if now - self._segment_from_ms >= _SEGMENT_MS and len(words) > self._n_final + 1:

@@ -5,11 +5,17 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
-from ..hearing import Utterance
+from ..hearing import UNCLEAR, Utterance
 
-_EDGE = re.compile(r"^\W+|\W+$")
+_EDGE: Final = re.compile(r"^\W+|\W+$")
+_TOO_EARLY_MS: Final = 1200
+
+
+def so_far(heard: Utterance, ms: int) -> Utterance:
+    """What to tell of speech that goes on: a beginning that could yet be anything is not told at all."""
+    return Utterance("") if heard.text == UNCLEAR and ms < _TOO_EARLY_MS else heard
 
 
 def timed_words(words: Sequence[str], start_s: float, end_s: float, language: str | None) -> list[dict[str, Any]]:
