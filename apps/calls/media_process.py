@@ -19,6 +19,7 @@ from django_redis import get_redis_connection
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from apps.calls import adapters
+from apps.calls.bridge import phrase_book
 from apps.calls.command_bus import CommandBus
 from apps.calls.journal import Journal
 
@@ -40,6 +41,7 @@ class MediaProcess:
     def __init__(self, *, max_calls: int, drain_s: float) -> None:
         self.journal = Journal()
         self.commands = CommandBus(settings.REDIS_URL)
+        self.phrases = phrase_book.load(settings.CALL_PHRASES_DIR)
         self.is_draining = False
         self.n_calls = 0
         self._max_calls = max_calls

@@ -422,6 +422,9 @@ OPENAI_BASE_URL = env_str("OPENAI_BASE_URL", "https://api.openai.com/v1").rstrip
 OPENAI_REALTIME_BASE = env_str("OPENAI_REALTIME_BASE", "wss://api.openai.com/v1").rstrip("/")
 GEMINI_API_KEY = env_str("GEMINI_API_KEY", "")
 GEMINI_API_BASE = env_str("GEMINI_API_BASE", "https://generativelanguage.googleapis.com").rstrip("/")
+GEMINI_API_VERSION = env_str("GEMINI_API_VERSION", "v1beta")
+# A bundle of certificates to trust besides the usual ones: companies whose proxies look into TLS have their own.
+GEMINI_CA_FILE = env_str("GEMINI_CA_FILE", "")
 DEEPGRAM_API_KEY = env_str("DEEPGRAM_API_KEY", "")
 DEEPGRAM_API_BASE = env_str("DEEPGRAM_API_BASE", "https://api.deepgram.com").rstrip("/")
 
@@ -447,6 +450,8 @@ CALL_MAX_MINUTES = env_int("CALL_MAX_MINUTES", 30)
 # Nobody says a word: the AI asks whether anyone is there (0: never; else 5 to 30 s), then it says goodbye.
 CALL_IDLE_PROMPT_S = env_int("CALL_IDLE_PROMPT_S", 10)
 CALL_SILENCE_S = env_int("CALL_SILENCE_S", 45)
+# Recordings that replace those of apps/calls/bridge/phrases, file by file (see `manage.py render_phrases`).
+CALL_PHRASES_DIR = Path(env_str("CALL_PHRASES_DIR", "")) if env_str("CALL_PHRASES_DIR", "") else None
 # Nobody could talk to the person to the end, because every voice AI failed: they are called back after so long.
 CALL_BACK_AFTER_FAILURE_MINUTES = env_int("CALL_BACK_AFTER_FAILURE_MINUTES", 30)
 VOICE_AI_OPEN_TIMEOUT_S = env_int("VOICE_AI_OPEN_TIMEOUT_S", 8)

@@ -2,10 +2,13 @@
 
 from collections import deque
 
-from apps.calls.media.frames import Audio
+from apps.calls.media.audio import decode_pcmu, loudness
+from apps.calls.media.frames import PCMU_8K, Audio
 
 # Frames that are kept while all is well: the beginning of an utterance whose words are not known yet. 4 s, about 65 kB.
 _N_LATEST = 200
+_N_NOW = 10
+_SPEECH = 500  # of 32767, root mean square
 
 
 class CallerSound:
@@ -16,6 +19,12 @@ class CallerSound:
         self._missed: deque[Audio] = deque()
         self.missed_ms = 0.0
         self.n_dropped = 0
+
+    @property
+    def is_speech(self) -> bool:
+        """Whether the last moment of it sounds like somebody speaking. Takes some microseconds: not for every frame."""
+        data = b"".join(audio.data for audio in list(self.latest)[-_N_NOW:] if audio.format == PCMU_8K)
+        return bool(data) and loudness(decode_pcmu(data)) > _SPEECH
 
     def miss(self, audio: Audio, *, at_most_ms: float) -> None:
         """Keep a frame that nobody hears now; beyond the bound the oldest goes, and is counted."""

@@ -1,6 +1,6 @@
 """Both sides of the talk: the AI's sound to the line, interruptions, words, tools; and what a lost AI leaves behind."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from uuid import uuid4
 
 import structlog
@@ -9,9 +9,11 @@ from apps.calls.bridge import metrics
 from apps.calls.bridge.background import Background
 from apps.calls.bridge.caller_sound import CallerSound
 from apps.calls.bridge.goodbye import Goodbye
+from apps.calls.bridge.holding import Holding
 from apps.calls.bridge.line import Line
 from apps.calls.bridge.link import AiLink, Sleep
 from apps.calls.bridge.listening import CallerTurns
+from apps.calls.bridge.phrase_book import PhraseBook
 from apps.calls.bridge.plan import CallPlan, greeting_prompt, resume_prompt
 from apps.calls.bridge.recording import NO_RECORDER, Recorder
 from apps.calls.bridge.sink import SessionEnd, Sink
@@ -57,6 +59,7 @@ class Conversation:
         recorder: Recorder,
         watcher: Watcher,
         sound: CallerSound,
+        phrases: PhraseBook,
         background: Background,
         end: Callable[[SessionEnd], None],
         clock: Callable[[], float],
@@ -89,8 +92,16 @@ class Conversation:
         self.goodbye = Goodbye(
             talk=self, link=link, tools=self.tools, background=background, limits=plan.limits, end=end, sleep=sleep
         )
+        self.holding = Holding(
+            talk=self,
+            link=link,
+            sound=sound,
+            phrases=phrases,
+            background=background,
+            limits=plan.limits,
+            sleep=sleep,
+        )
         self._has_begun = bool(plan.history)  # the person has been greeted
-        self._has_asked_to_wait = False
         self._owes_speech = False
         self._prompt = ""
         self._notes: list[str] = []
@@ -242,15 +253,16 @@ class Conversation:
         else:
             self._notes.append(text)
 
-    async def play_ours(self, audio: Audio, text: str) -> None:
+    async def play_ours(self, pieces: Iterable[Audio], text: str) -> None:
         """Give sound of our own to the line. text: what it says, "" for what is no speech."""
         item_id = f"ours_{uuid4().hex[:16]}"
-        now, now_ms = self._clock(), self._now_ms()
         self.transcript.we_say(item_id, text)
-        await self._line.send(audio)
-        if self._is_recorded:
-            self._recorder.ai(audio, now_ms + int(self.playback.lead_ms(now)))
-        self.playback.sent(item_id, audio.ms, now=now, call_ms=now_ms)
+        for audio in pieces:
+            now, now_ms = self._clock(), self._now_ms()
+            if self._is_recorded:
+                self._recorder.ai(audio, now_ms + int(self.playback.lead_ms(now)))
+            await self._line.send(audio)
+            self.playback.sent(item_id, audio.ms, now=now, call_ms=now_ms)
         if (mark := self.playback.mark()) is not None:
             await self._line.send(Mark(mark))
         if text:
@@ -271,7 +283,9 @@ class Conversation:
 
     async def opened(self) -> None:
         self.playback.connection += 1
+        self.holding.end()
         self.goodbye.asked_by = None
+        self.last_voice_at = self._clock()
         self.caller.opened(self._now_ms() - int(self._sound.missed_ms))
         notes, self._notes = self._notes, []
         for text in notes:
@@ -282,9 +296,9 @@ class Conversation:
         elif not self._has_begun:
             if self._watcher.may_greet():
                 await self.greet()
-        elif self._owes_speech or self._has_asked_to_wait or notes or not self.playback.utterances:
+        elif self._owes_speech or self.holding.has_spoken or notes or not self.playback.utterances:
             await self.say(resume_prompt(self._link.language))
-        self._owes_speech = self._has_asked_to_wait = False
+        self._owes_speech = self.holding.has_spoken = False
 
     def lost(self) -> None:
         """Keep what was said as far as it came, and have the caller's unfinished words heard again."""
@@ -307,4 +321,4 @@ class Conversation:
             self.transcript.cut(cut)
 
     def away(self) -> None:
-        """The caller is asked to wait by the phrases of ours."""
+        self.holding.begin()

@@ -28,7 +28,8 @@ class CallPlan:
     carrier: its code. account_id: the carrier's account that may open the stream, "" for any. engines: the voice AIs
     in the order in which they are tried; never empty. language: what the conversation begins in. greetings: language →
     first sentence, filled in. offset_ms: how long the call's audio has been running already, when an earlier stream of
-    the call broke; history: what was said in it. time_zone: the contact's, an IANA name.
+    the call broke; history: what was said in it. time_zone: the contact's, an IANA name. last_resort_transfer_to: who
+    takes the call when no voice AI can, E.164, "" for nobody.
     """
 
     call_id: int
@@ -45,6 +46,7 @@ class CallPlan:
     limits: Limits
     history: Sequence[PastTurn] = ()
     offset_ms: int = 0
+    last_resort_transfer_to: str = ""
 
     @property
     def provider(self) -> str:

@@ -19,6 +19,7 @@ from apps.calls.bridge.conversation import Conversation
 from apps.calls.bridge.limits import Flood, InboundBudget
 from apps.calls.bridge.line import Line
 from apps.calls.bridge.link import AiLink, Sleep, VoiceAIFor
+from apps.calls.bridge.phrase_book import NO_PHRASES, PhraseBook
 from apps.calls.bridge.plan import CallPlan, resume_prompt
 from apps.calls.bridge.recording import NO_RECORDER, Recorder
 from apps.calls.bridge.sink import Cause, SessionEnd, Sink
@@ -44,6 +45,7 @@ class Session:
         sink: Sink,
         recorder: Recorder = NO_RECORDER,
         watcher: Watcher | None = None,
+        phrases: PhraseBook = NO_PHRASES,
         clock: Callable[[], float] = time.monotonic,
         sleep: Sleep = asyncio.sleep,
         jitter: Callable[[], float] = random.random,
@@ -54,6 +56,7 @@ class Session:
         self._sink = sink
         self._recorder = recorder
         self._watcher = watcher or NoWatcher()
+        self._phrases = phrases
         self._clock = clock
         self._sleep = sleep
         self._started_at = clock()
@@ -76,6 +79,7 @@ class Session:
             recorder=recorder,
             watcher=self._watcher,
             sound=self._sound,
+            phrases=phrases,
             background=self._background,
             end=self.end,
             clock=clock,
@@ -106,6 +110,8 @@ class Session:
             end = next(pump.result() for pump in (self._ended, caller, ai, watch) if pump in done)
             if end.cause is Cause.CALLER_HUNG_UP:
                 await self._linger(ai)
+            elif ai in done and end.cause is Cause.AI_FAILED:
+                end = await self._give_up(end, caller)
         except asyncio.CancelledError:
             end = SessionEnd(Cause.MEDIA_LOST, "shutdown")
             raise
@@ -209,7 +215,7 @@ class Session:
             await self._link.ai.answer_tool(call.id, result)
 
     async def play(self, audio: Audio, text: str) -> None:
-        await self._talk.play_ours(audio, text)
+        await self._talk.play_ours([audio], text)
 
     async def hush(self) -> None:
         await self._talk.hush()
@@ -253,6 +259,23 @@ class Session:
                 await talk.say(resume_prompt(link.language))
             if link.renew_by is not None and (talk.is_quiet or now >= link.renew_by - limits.renew_s):
                 link.renew()
+
+    async def _give_up(self, end: SessionEnd, caller: asyncio.Task[SessionEnd]) -> SessionEnd:
+        """No provider can go on: say so, and leave it to a person, or have the caller called back."""
+        metrics.GIVEN_UP.inc()
+        self._talk.holding.end()
+        to = self._plan.last_resort_transfer_to
+        self._sink.event("gave_up", {"is_transferred": bool(to)})
+        spoken = (self._phrases.transfer if to else self._phrases.apology).get(self._link.language)
+        arranging = None if to else self._background.start(self._sink.give_up())
+        if spoken is not None:
+            await self._talk.play_ours(spoken.pieces, spoken.text)
+        give_up_at = self._clock() + self._limits.goodbye_s
+        while not self._talk.is_heard and not caller.done() and self._clock() < give_up_at:
+            await self._sleep(0.1)
+        if arranging is not None:
+            await arranging
+        return SessionEnd(Cause.TRANSFERRED, to) if to and not caller.done() else end
 
     # ── The end ─────────────────────────────────────────────────────────────────────────────────────────────
     async def _linger(self, ai: asyncio.Task[SessionEnd]) -> None:

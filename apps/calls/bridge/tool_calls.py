@@ -50,7 +50,7 @@ class ToolCalls:
 
     async def _act(self, result: ToolResult) -> None:
         if result.digits:
-            await self._talk.play_ours(tones.keys(result.digits), "")
+            await self._talk.play_ours([tones.keys(result.digits)], "")
         if result.transfer_to:
             self._talk.goodbye.after_next_turn(SessionEnd(Cause.TRANSFERRED, result.transfer_to), is_firm=True)
         elif result.ends_call:

@@ -4,6 +4,7 @@ import math
 from functools import cache
 from typing import Final
 
+from apps.calls.media.audio import PCMU_SILENCE, encode_pcmu
 from apps.calls.media.frames import PCMU_8K, Audio
 
 _RATE_HZ: Final = 8000
@@ -14,7 +15,6 @@ _LOW_HZ: Final = (697, 770, 852, 941)
 _HIGH_HZ: Final = (1209, 1336, 1477, 1633)
 _KEYS: Final = ("123A", "456B", "789C", "*0#D")
 KEYS: Final = frozenset("".join(_KEYS))
-_SILENCE: Final = b"\xff"
 
 
 def keys(digits: str) -> Audio:
@@ -22,9 +22,9 @@ def keys(digits: str) -> Audio:
     pieces = []
     for digit in digits.upper():
         if digit in "W,":
-            pieces.append(_SILENCE * (_RATE_HZ // 2))
+            pieces.append(PCMU_SILENCE * (_RATE_HZ // 2))
         elif digit in KEYS:
-            pieces.append(_tone(digit) + _SILENCE * (_RATE_HZ * _PAUSE_MS // 1000))
+            pieces.append(_tone(digit) + PCMU_SILENCE * (_RATE_HZ * _PAUSE_MS // 1000))
         else:
             raise ValueError(f"not a key: {digit!r}")
     return Audio.of(b"".join(pieces), PCMU_8K)
@@ -35,15 +35,8 @@ def _tone(digit: str) -> bytes:
     row = next(n for n, line in enumerate(_KEYS) if digit in line)
     low, high = _LOW_HZ[row], _HIGH_HZ[_KEYS[row].index(digit)]
     turn = 2 * math.pi / _RATE_HZ
-    return bytes(
-        _mu_law(round(_PEAK * (math.sin(turn * low * n) + math.sin(turn * high * n))))
+    wave = (
+        round(_PEAK * (math.sin(turn * low * n) + math.sin(turn * high * n)))
         for n in range(_RATE_HZ * _TONE_MS // 1000)
     )
-
-
-def _mu_law(sample: int) -> int:
-    """A 16-bit sample in G.711 μ-law."""
-    sign = 0x80 if sample < 0 else 0
-    magnitude = min(abs(sample), 32635) + 132
-    exponent = magnitude.bit_length() - 8
-    return ~(sign | exponent << 4 | magnitude >> exponent + 3 & 0x0F) & 0xFF
+    return encode_pcmu(b"".join(sample.to_bytes(2, "little", signed=True) for sample in wave))
