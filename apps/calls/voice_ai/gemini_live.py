@@ -368,7 +368,7 @@ class GeminiLive:
 def _refusal(error: errors.APIError) -> VoiceAIError:
     """The SDK gives the WebSocket's close code as the code, and its reason only within the text."""
     text = str(error)[:200]
-    code = error.code if isinstance(error.code, int) else 0
+    code = error.code or 0
     if "quota" in text.casefold() or "RESOURCE_EXHAUSTED" in text:
         return VoiceAIError("quota", text, retryable=True)
     return VoiceAIError(f"closed_{code}" if code >= 1000 else f"http_{code}", text, retryable=code not in _FINAL_CLOSES)

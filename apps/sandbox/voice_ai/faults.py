@@ -32,6 +32,10 @@ ORDER: Final = tagged(
         "response_failed": record(_WHO | {"type": string, "code": string, "message": string}),
         "transcription_failed": record(_WHO),
         "stall": record(_WHO),
+        "refuse_setup": record(_WHO | {"code": integer(1000, 4999), "reason": string}),
+        "refuse_resume": record(_WHO),
+        "sleepy": record(_WHO),
+        "voice_activity": record(_WHO),
     },
 )
 

@@ -22,6 +22,7 @@ _COMMON: Final = 6  # a frame found in this many places tells nothing
 _FEWEST_VOTES: Final = 4
 _UNKNOWN_MS: Final = 600  # this much sound that no clip explains is somebody saying something else
 _SHORTEST_TONE_MS: Final = 100
+_ONE_ZERO: Final = bytes.maketrans(b"\x7f", b"\xff")  # μ-law has two; what was PCM in between has only one
 _EDGE: Final = 0.06  # of a clip's spoken span: losing less at an end loses no word
 
 
@@ -83,6 +84,7 @@ class ClipIndex:
             self._add(line, audio)
 
     def _add(self, line: Line, audio: bytes) -> None:
+        audio = audio.translate(_ONE_ZERO)
         loud = loud_frames(audio)
         spoken = [n for n, is_loud in enumerate(loud) if is_loud]
         if not spoken:
@@ -94,6 +96,7 @@ class ClipIndex:
 
     def recognise(self, audio: bytes) -> Utterance:
         """audio: μ-law of one turn, at any alignment to the clips' frames."""
+        audio = audio.translate(_ONE_ZERO)
         audio = audio[self._alignment(audio) :]
         loud = loud_frames(audio)
         places = [

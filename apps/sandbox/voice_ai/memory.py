@@ -56,6 +56,7 @@ class Record:
     close_code: int | None = None
     close_reason: str = ""
     safety_identifier: str | None = None
+    resumed_from: str | None = None
     received: Counter[str] = field(default_factory=Counter)
     sent: Counter[str] = field(default_factory=Counter)
     audio_in_bytes: int = 0
