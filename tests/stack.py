@@ -62,8 +62,8 @@ class Stack:
         self, name: str, *, speed: float = 1.0, cps: float = 50.0, environment: Mapping[str, str] | None = None
     ) -> None:
         self.layout = Layout.from_environment().child(name)
-        web, media, carrier, ai = (checks.free_port() for _ in range(4))
-        self.switches = Switches(web, media, carrier, ai, sandbox=True, demo=True, show_logs=False)
+        web, media, carrier, ai, ai_tls = (checks.free_port() for _ in range(5))
+        self.switches = Switches(web, media, carrier, ai, ai_tls, sandbox=True, demo=True, show_logs=False)
         self.origin = f"http://127.0.0.1:{web}"
         self.environment: dict[str, str] = {}
         self._given = {variable: os.environ[variable] for variable in _PASSED_ON if variable in os.environ}
@@ -74,7 +74,7 @@ class Stack:
         self._release = commands.pop("release")
         self._commands = commands | {
             "carrier": f"python -m apps.sandbox.carrier --port {carrier}",
-            "ai": f"python -m apps.sandbox.voice_ai --port {ai}",
+            "ai": f"python -m apps.sandbox.voice_ai --port {ai} --tls-port {ai_tls}",
         }
         self._health = {
             "web": f"{self.origin}/readyz",

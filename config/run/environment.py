@@ -21,6 +21,7 @@ class Switches:
     media_port: int
     carrier_port: int
     ai_port: int
+    ai_tls_port: int
     sandbox: bool
     demo: bool
     show_logs: bool
@@ -32,6 +33,7 @@ class Switches:
             media_port=_port(given, "MEDIA_PORT", 8001),
             carrier_port=_port(given, "SANDBOX_CARRIER_PORT", 8010),
             ai_port=_port(given, "SANDBOX_AI_PORT", 8011),
+            ai_tls_port=_port(given, "SANDBOX_AI_TLS_PORT", 8012),
             sandbox=_switch(given, "SANDBOX", True),
             demo=_switch(given, "DEMO", True),
             show_logs=_switch(given, "LOGS", False),
@@ -41,7 +43,11 @@ class Switches:
         """Variable → port, for every port that a run listens on."""
         ports = {"PORT": self.port, "MEDIA_PORT": self.media_port}
         if self.sandbox:
-            ports |= {"SANDBOX_CARRIER_PORT": self.carrier_port, "SANDBOX_AI_PORT": self.ai_port}
+            ports |= {
+                "SANDBOX_CARRIER_PORT": self.carrier_port,
+                "SANDBOX_AI_PORT": self.ai_port,
+                "SANDBOX_AI_TLS_PORT": self.ai_tls_port,
+            }
         return ports
 
 
@@ -84,33 +90,39 @@ def _at_the_sandbox(
 
     An account set for a real provider never goes to the sandbox, nor the sandbox's to a real one.
     """
-    providers = addresses_of_providers(switches.carrier_port, switches.ai_port)
+    providers = addresses_of_providers(switches.carrier_port, switches.ai_port, switches.ai_tls_port)
     accounts = secrets_store.sandbox_secrets(layout)
     if given.get("SANDBOX_SPEED", "1") != "1":  # its people talk faster than a line in earnest may
         environment = {"MEDIA_BURST_S": "3600"} | environment
     environment = environment | {
         "SANDBOX_CARRIER_PORT": str(switches.carrier_port),
         "SANDBOX_AI_PORT": str(switches.ai_port),
+        "SANDBOX_AI_TLS_PORT": str(switches.ai_tls_port),
         "SANDBOX_TELNYX_SIGNING_KEY_FILE": accounts["SANDBOX_TELNYX_SIGNING_KEY_FILE"],
+        "SANDBOX_TLS_FILE": accounts["SANDBOX_TLS_FILE"],
     }
     for provider, bases in providers.items():
         if any(base in given for base in bases):
             continue
         for name in [name for name in environment if name.startswith(f"{provider}_")]:
             del environment[name]
-        environment |= bases
+        environment |= bases | _HERE.get(provider, {})
         environment |= {name: path for name, path in accounts.items() if name.startswith(f"{provider}_")}
     return environment
 
 
-def addresses_of_providers(carrier_port: int, ai_port: int) -> dict[str, dict[str, str]]:
-    """Provider → the variables that say where it is, all of them on loopback."""
+# What an operator would set for a provider whose webhooks come from an own network, and its application there.
+_HERE = {"TELNYX": {"TELNYX_CONNECTION_ID": "1494404757140276705", "TELNYX_WEBHOOK_IPS": "127.0.0.1/32"}}
+
+
+def addresses_of_providers(carrier_port: int, ai_port: int, ai_tls_port: int) -> dict[str, dict[str, str]]:
+    """Provider → the variables that say where it is, all of them on loopback. Gemini's SDK knows no plain WebSocket."""
     carrier, ai = f"http://127.0.0.1:{carrier_port}", f"127.0.0.1:{ai_port}"
     return {
         "TWILIO": {"TWILIO_API_BASE": carrier},
         "TELNYX": {"TELNYX_API_BASE": f"{carrier}/v2"},
         "OPENAI": {"OPENAI_BASE_URL": f"http://{ai}/v1", "OPENAI_REALTIME_BASE": f"ws://{ai}/v1"},
-        "GEMINI": {"GEMINI_API_BASE": f"http://{ai}"},
+        "GEMINI": {"GEMINI_API_BASE": f"https://127.0.0.1:{ai_tls_port}"},
         "DEEPGRAM": {"DEEPGRAM_API_BASE": f"http://{ai}"},
     }
 

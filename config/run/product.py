@@ -134,7 +134,11 @@ def _sandbox(switches: Switches) -> list[Process]:
         return []
     return [
         Process("carrier", f"python -m apps.sandbox.carrier --port {switches.carrier_port}", carrier_is_ready),
-        Process("ai", f"python -m apps.sandbox.voice_ai --port {switches.ai_port}", ai_is_ready),
+        Process(
+            "ai",
+            f"python -m apps.sandbox.voice_ai --port {switches.ai_port} --tls-port {switches.ai_tls_port}",
+            ai_is_ready,
+        ),
     ]
 
 
@@ -149,7 +153,7 @@ async def _watch(server: services.Server, supervisor: Supervisor, terminal: Term
 
 def _rings_the_sandbox(switches: Switches, environment: Mapping[str, str]) -> bool:
     """Whether calls end in the sandbox. At a real carrier the demo must not dial by itself, nor go on where it was."""
-    ours = addresses_of_providers(switches.carrier_port, switches.ai_port)["TWILIO"]
+    ours = addresses_of_providers(switches.carrier_port, switches.ai_port, switches.ai_tls_port)["TWILIO"]
     return switches.sandbox and all(environment.get(name) == address for name, address in ours.items())
 
 

@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
+from config.run import certificates
 from config.run.layout import Layout
 
 DEMO_ROLES = {"admin": "admin", "alice": "supervisor", "bob": "agent"}  # user name → role
@@ -54,7 +55,8 @@ def sandbox_secrets(layout: Layout) -> dict[str, str]:
     }
     files = _as_files(layout, makers)
     signing_key = Path(files["SANDBOX_TELNYX_SIGNING_KEY_FILE"]).read_text(encoding="utf-8")
-    return files | _as_files(layout, {"TELNYX_PUBLIC_KEY": lambda: _public_half(signing_key)})
+    files |= _as_files(layout, {"TELNYX_PUBLIC_KEY": lambda: _public_half(signing_key)})
+    return files | _tls(layout)
 
 
 def demo_logins(layout: Layout) -> dict[str, dict[str, str]]:
@@ -69,6 +71,21 @@ def demo_logins(layout: Layout) -> dict[str, dict[str, str]]:
 
     logins: dict[str, dict[str, str]] = json.loads(_kept(layout.demo_logins, make))
     return logins
+
+
+def _tls(layout: Layout) -> dict[str, str]:
+    """SANDBOX_TLS_FILE: key and certificate of the sandbox's encrypted port. GEMINI_CA_FILE: who vouches for it."""
+    served, authority = layout.secrets / "sandbox_tls", layout.secrets / "sandbox_ca"
+    if not (_is_written(served) and _is_written(authority)):
+        pair = certificates.for_loopback()
+        for path, text in ((served, pair.served), (authority, pair.authority)):
+            path.unlink(missing_ok=True)
+            _kept(path, lambda text=text: text)  # type: ignore[misc]  # typed by its use
+    return {"SANDBOX_TLS_FILE": str(served), "GEMINI_CA_FILE": str(authority)}
+
+
+def _is_written(path: Path) -> bool:
+    return path.exists() and path.stat().st_size > 0
 
 
 def _as_files(layout: Layout, makers: Mapping[str, Callable[[], str]]) -> dict[str, str]:

@@ -107,7 +107,7 @@ def tools_environment(layout: Layout, endpoints: services.Endpoints) -> dict[str
     for name in ("PUBLIC_ORIGIN", "PUBLIC_MEDIA_ORIGIN", "PORT", "MEDIA_PORT"):
         environment.pop(name, None)
     environment["DJANGO_SETTINGS_MODULE"] = "config.settings.test"
-    for addresses in addresses_of_providers(_NOBODY, _NOBODY).values():
+    for addresses in addresses_of_providers(_NOBODY, _NOBODY, _NOBODY).values():
         environment |= addresses
     environment["PATH"] = f"{os.path.dirname(sys.executable)}{os.pathsep}{environment.get('PATH', os.defpath)}"
     return environment
