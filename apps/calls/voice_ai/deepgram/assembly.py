@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 from deepgram import AsyncDeepgramClient
 
-from apps.calls.voice_ai.base import VoiceAIError, VoiceBrief
-from apps.calls.voice_ai.capabilities import DEEPGRAM, usual_voice
+from apps.calls.voice_ai.base import ANY_LANGUAGE, VoiceAIError, VoiceBrief
+from apps.calls.voice_ai.capabilities import DEEPGRAM, GEMINI, usual_voice
 from apps.calls.voice_ai.deepgram.listening import listener_for
 from apps.calls.voice_ai.deepgram.parts import Listener, Speaker, Thinker
 from apps.calls.voice_ai.deepgram.pipeline import Deepgram
@@ -16,6 +16,7 @@ from apps.calls.voice_ai.deepgram.speaking import AuraSpeaker
 from apps.calls.voice_ai.deepgram.thinking import ChatThinker
 
 if TYPE_CHECKING:
+    from google.genai import Client as GeminiClient
     from openai import AsyncOpenAI
 
 DEFAULT_LLM: Final = "openai:gpt-6-luna"
@@ -32,13 +33,19 @@ class Assembly:
         deepgram: AsyncDeepgramClient,
         *,
         openai_client: Callable[[], "AsyncOpenAI"],
+        gemini_client: Callable[[], "GeminiClient"],
         guard: Callable[[str], AbstractContextManager[None]],
         open_timeout_s: float = 10.0,
     ) -> None:
         self._deepgram = deepgram
         self._openai_client = openai_client
+        self._gemini_client = gemini_client
         self._guard = guard
         self._open_timeout_s = open_timeout_s
+
+    def warm_up(self) -> None:
+        """Load what the first call would otherwise wait for. Raises VoiceAIError."""
+        _ = self._deepgram.listen.v1, self._deepgram.speak.v1, self._openai_client().chat.completions
 
     def conversation(self) -> Deepgram:
         return Deepgram(
@@ -62,6 +69,10 @@ class Assembly:
         guard = partial(self._guard, f"{service}_llm")
         if service == "openai" and model:
             return ChatThinker(self._openai_client(), service=service, model=model, guard=guard)
+        if service == "gemini" and model:
+            from apps.calls.voice_ai.deepgram.google import GeminiThinker  # 20 MB, where it is used
+
+            return GeminiThinker(self._gemini_client(), model=model, guard=guard)
         raise VoiceAIError("think_unknown_model", brief.llm, retryable=False)
 
     def _speaker(self, brief: VoiceBrief) -> Speaker:
@@ -70,4 +81,11 @@ class Assembly:
             if not voice.endswith(f"-{brief.language}"):
                 voice = usual_voice("deepgram", brief.language)
             return AuraSpeaker(self._deepgram, voice=voice, open_timeout_s=self._open_timeout_s)
+        service, _, model = brief.speech.partition(":")
+        if service == "gemini" and model:
+            from apps.calls.voice_ai.deepgram.google import GeminiSpeaker  # as above
+
+            voice = brief.voice if brief.voice in GEMINI.voices[ANY_LANGUAGE] else usual_voice("gemini", brief.language)
+            guard = partial(self._guard, "gemini_speech")
+            return GeminiSpeaker(self._gemini_client(), model=model, voice=voice, guard=guard)
         raise VoiceAIError("speak_no_voice", brief.language, retryable=False)
