@@ -107,6 +107,8 @@ class Conversation:
         self._notes: list[str] = []
         self._item_now = ""
         self._n_failed = 0
+        self._unheard: set[str] = set()
+        self.is_muted = False
         self.is_responding = False
         self.last_voice_at = clock()
         self.waiting_since: float | None = None  # the caller has finished, the AI has not begun
@@ -132,7 +134,7 @@ class Conversation:
     # ── From the AI ─────────────────────────────────────────────────────────────────────────────────────────
     async def play(self, audio: Audio) -> None:
         playback, item_id = self.playback, audio.item_id
-        if playback.is_cut(item_id):
+        if playback.is_cut(item_id) or self._is_unheard(item_id):
             return
         now = self._clock()
         if self.waiting_since is not None:
@@ -164,7 +166,7 @@ class Conversation:
             self.last_voice_at = self._clock()
             self.transcript.caller_said(event)
         elif type(event) is AiTranscript:
-            if not self.playback.is_cut(event.item_id):
+            if not self.playback.is_cut(event.item_id) and not self._is_unheard(event.item_id):
                 self._item_now = "" if event.is_final else event.item_id
                 self.is_responding = self.is_responding or not event.is_final
                 self.transcript.ai_said(event)
@@ -210,11 +212,19 @@ class Conversation:
             self.transcript.cut(cut)
 
     def _tool_called(self, call: ToolCall) -> None:
-        if call.name == "end_call":
+        if self._watcher.tool_called(call):
+            self._sink.event("tool_called", {"name": call.name})
+        elif call.name == "end_call":
             self._sink.event("tool_called", {"name": call.name})
             self.goodbye.asked_by = call  # acted on when its response is done
-        elif not self._watcher.tool_called(call):
+        else:
             self.tools.use(call)
+
+    def _is_unheard(self, item_id: str) -> bool:
+        """Whether an utterance is kept from the line; one that began so stays so."""
+        if self.is_muted:
+            self._unheard.add(item_id)
+        return item_id in self._unheard
 
     async def _turn_done(self, event: TurnDone) -> None:
         self.is_responding = False
@@ -302,8 +312,9 @@ class Conversation:
 
     def lost(self) -> None:
         """Keep what was said as far as it came, and have the caller's unfinished words heard again."""
-        self._owes_speech = self.is_responding or self.waiting_since is not None
+        self._owes_speech = self._owes_speech or self.is_responding or self.waiting_since is not None
         self.is_responding = False
+        self.waiting_since = None
         if (broken := self.playback.broke_off(self._item_now)) is not None:
             self.transcript.broke_off(broken)
         self._item_now = ""

@@ -56,6 +56,12 @@ INTERRUPTION_SECONDS = Histogram(
     ["voice_ai"],
     buckets=(0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1),
 )
+ANSWER_VERDICTS = Counter(
+    "callcentre_answer_verdicts_total", "Who picked up, each verdict and revision.", ["verdict", "source"]
+)
+LANGUAGE_CHANGES = Counter(
+    "callcentre_language_changes_total", "Conversations that went on in another language.", ["before", "to"]
+)
 TOOL_CALLS = Counter("callcentre_tool_calls_total", "Tools used by virtual agents.", ["tool", "result"])
 JOURNAL_WAITING = Gauge(
     "callcentre_journal_records_waiting", "Records not yet in the database.", multiprocess_mode="livesum"

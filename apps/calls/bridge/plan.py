@@ -22,6 +22,17 @@ class Engine:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordingPlan:
+    """How a call may be recorded. need: what it takes where the person is, none, announced or consent.
+
+    With consent the announcement also says how to refuse. rule_version: of the pack that says so.
+    """
+
+    need: str
+    rule_version: str
+
+
+@dataclass(frozen=True, slots=True)
 class CallPlan:
     """One stream of one call.
 
@@ -29,7 +40,8 @@ class CallPlan:
     in the order in which they are tried; never empty. language: what the conversation begins in. greetings: language →
     first sentence, filled in. offset_ms: how long the call's audio has been running already, when an earlier stream of
     the call broke; history: what was said in it. time_zone: the contact's, an IANA name. last_resort_transfer_to: who
-    takes the call when no voice AI can, E.164, "" for nobody.
+    takes the call when no voice AI can, E.164, "" for nobody. recording: None where the call is not to be recorded.
+    is_recording_announced: the opening says that it is, in the call's language.
     """
 
     call_id: int
@@ -47,6 +59,13 @@ class CallPlan:
     history: Sequence[PastTurn] = ()
     offset_ms: int = 0
     last_resort_transfer_to: str = ""
+    recording: RecordingPlan | None = None
+    is_recording_announced: bool = False
+
+    @property
+    def may_be_recorded(self) -> bool:
+        """Whether it is to be, and the person is told where they must be."""
+        return self.recording is not None and (self.recording.need == "none" or self.is_recording_announced)
 
     @property
     def provider(self) -> str:
@@ -125,6 +144,17 @@ def farewell_prompt(language: str, reason: str) -> str:
     name = LANGUAGE_NAMES.get(language, language)
     why = "Nobody has said anything for a while." if reason == "silence" else "The time for this call is over."
     return f"{why} In {name}, say goodbye politely in one short sentence. The call ends after it."
+
+
+def voicemail_prompt(message: str, language: str) -> str:
+    """message: what is to be left, "" if the AI shall word it."""
+    name = LANGUAGE_NAMES.get(language, language)
+    if message:
+        return f"An answering machine is recording now. In {name}, say exactly this and nothing else: “{message}”"
+    return (
+        f"An answering machine is recording now. In {name}, leave a message of two short sentences: who calls for which "
+        "company, and that we will try again. Say nothing that only the person should hear."
+    )
 
 
 def _one_line(value: object) -> str:

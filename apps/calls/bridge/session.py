@@ -220,6 +220,9 @@ class Session:
     async def hush(self) -> None:
         await self._talk.hush()
 
+    def mute(self, is_muted: bool) -> None:
+        self._talk.is_muted = is_muted
+
     async def change_language(self, language: str) -> None:
         await self._talk.change_language(language)
 

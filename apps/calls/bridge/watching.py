@@ -52,6 +52,10 @@ class Acts(Protocol):
         """Stop what is being said."""
         ...
 
+    def mute(self, is_muted: bool) -> None:
+        """Keep what the AI says from the line, or let it be heard again from its next utterance on."""
+        ...
+
     async def change_language(self, language: str) -> None:
         """Go on in another language: instructions, and the voice where the provider can."""
         ...

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 
 from apps.calls.bridge.limits import Limits
+from apps.calls.bridge.phrase_book import NO_PHRASES, Phrase, PhraseBook
 from apps.calls.bridge.plan import CallPlan, Engine
 from apps.calls.bridge.recording import NO_RECORDER
 from apps.calls.bridge.session import Session
@@ -30,6 +31,17 @@ from apps.calls.media.frames import (
 from apps.calls.voice_ai.base import Capabilities, PastTurn, VoiceAIError, VoiceBrief
 
 FRAME = Audio.of(b"\x55" * 160)
+
+
+def _phrase(text: str, ms: int) -> Phrase:
+    return Phrase(text, [Audio.of(b"\x33" * (ms * 8))])
+
+
+PHRASES = PhraseBook(
+    waits={"en": [_phrase("One moment.", 1000), _phrase("Still here.", 1000)], "es": [_phrase("Un momento.", 1000)]},
+    apology={"en": _phrase("Sorry, we call back.", 2000)},
+    transfer={"en": _phrase("Sorry, here is a colleague.", 2000)},
+)
 
 
 class Clock:
@@ -187,7 +199,12 @@ class FakeSink:
 
 
 def make_plan(
-    *, history: Sequence[PastTurn] = (), offset_ms: int = 0, providers: Sequence[str] = ("fake",), **limits
+    *,
+    history: Sequence[PastTurn] = (),
+    offset_ms: int = 0,
+    providers: Sequence[str] = ("fake",),
+    last_resort_transfer_to: str = "",
+    **limits,
 ) -> CallPlan:
     def brief(language: str) -> VoiceBrief:
         return VoiceBrief(model="m", voice="v", instructions="i", language=language, languages=["en", "es"])
@@ -207,16 +224,26 @@ def make_plan(
         limits=Limits(**{"tick_s": 0.25, "media_idle_s": 1e9} | limits),
         history=history,
         offset_ms=offset_ms,
+        last_resort_transfer_to=last_resort_transfer_to,
     )
 
 
 class Conversation:
-    """A session running on fakes. ais: one by provider; ai: the first one's. jitter: always in the middle."""
+    """A session running on fakes. ais: one by provider, None where there is none; ai: the first one's."""
 
-    def __init__(self, *, providers: Sequence[str] = ("fake",), watcher=None, recorder=NO_RECORDER, **plan) -> None:
+    def __init__(
+        self,
+        *,
+        providers: Sequence[str] = ("fake",),
+        watcher=None,
+        recorder=NO_RECORDER,
+        phrases=NO_PHRASES,
+        jitter=0.5,
+        **plan,
+    ) -> None:
         self.clock = Clock()
         self.line, self.sink = FakeLine(), FakeSink()
-        self.ais = {provider: FakeAI() for provider in providers}
+        self.ais: dict[str, FakeAI | None] = {provider: FakeAI() for provider in providers}
         self.ai = self.ais[providers[0]]
         self.session = Session(
             line=self.line,
@@ -227,12 +254,16 @@ class Conversation:
             watcher=watcher,
             clock=self.clock,
             sleep=self.clock.sleep,
-            jitter=lambda: 0.5,
+            phrases=phrases,
+            jitter=lambda: jitter,
         )
         self._task: asyncio.Task[SessionEnd] | None = None
 
     def _voice_ai_for(self, provider: str) -> FakeAI:
-        return self.ais[provider]
+        found = self.ais[provider]
+        if found is None:
+            raise VoiceAIError("voice_ai_not_configured", retryable=False)
+        return found
 
     def start(self) -> "Conversation":
         self._task = asyncio.create_task(self.session.run())
@@ -290,6 +321,21 @@ class Conversation:
     @property
     def hung_up(self) -> bool:
         return len(self.line.of(HangUp)) == 1
+
+    async def lose(self, provider: str = "", error: Exception | None = None) -> None:
+        """The provider breaks off."""
+        ai = self.ais[provider] if provider else self.ai
+        assert ai is not None
+        ai.outgoing.put_nowait(error or VoiceAIError("closed_1006", retryable=True))
+        await self.settle()
+
+    def told(self, kind: str) -> list[dict]:
+        """The events of a kind."""
+        return [data for found, data in self.sink.events if found == kind]
+
+    @property
+    def spoken_by_us(self) -> list[SpokenTurn]:
+        return [turn for turn in self.sink.turns if turn.speaker == "system"]
 
     @property
     def n_clears(self) -> int:
