@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+from collections.abc import Mapping
 
 from aiohttp import web
 
@@ -13,10 +14,11 @@ from apps.sandbox.carrier.exchange import Exchange
 from apps.sandbox.carrier.faults import KINDS, FaultError, parse_fault
 from apps.sandbox.carrier.fields import BadRequest
 from apps.sandbox.carrier.inbound import InboundCalls
-from apps.sandbox.carrier.numbers import NumberBook
+from apps.sandbox.carrier.messages import MessageDesk
+from apps.sandbox.carrier.numbers import DEFAULT, NumberBook
+from apps.sandbox.carrier.records import Carrier
 from apps.sandbox.carrier.telnyx.account import TelnyxAccount
 from apps.sandbox.carrier.telnyx.events import Route
-from apps.sandbox.carrier.twilio.account import TwilioAccount
 
 _STYLE = """
 body { font: 14px/1.4 system-ui, sans-serif; margin: 2rem; color: #182433; background: #fff; }
@@ -29,10 +31,16 @@ th, td { text-align: left; padding: .3rem .8rem; border-bottom: 1px solid #dce1e
 class ControlApi:
     """What a rehearsal or a test asks of the sandbox itself. No credentials: it belongs on loopback."""
 
-    def __init__(self, exchange: Exchange, twilio: TwilioAccount, telnyx: TelnyxAccount | None) -> None:
-        self._exchange, self._telnyx = exchange, telnyx
-        self._numbers = NumberBook()
-        self._inbound_calls = InboundCalls(self._numbers, twilio, telnyx)
+    def __init__(
+        self,
+        exchange: Exchange,
+        numbers: NumberBook,
+        inbound_calls: InboundCalls,
+        desks: Mapping[Carrier, MessageDesk],
+        telnyx: TelnyxAccount | None,
+    ) -> None:
+        self._exchange, self._numbers, self._inbound_calls = exchange, numbers, inbound_calls
+        self._desks, self._telnyx = desks, telnyx
 
     def add_to(self, app: web.Application) -> None:
         app.router.add_get("/", self._page)
@@ -45,6 +53,8 @@ class ControlApi:
         app.router.add_post("/_sandbox/faults", self._add_fault)
         app.router.add_delete("/_sandbox/faults", self._clear_faults)
         app.router.add_post("/_sandbox/inbound", self._inbound)
+        app.router.add_get("/_sandbox/messages", self._list_messages)
+        app.router.add_post("/_sandbox/messages", self._inbound_message)
         app.router.add_get("/_sandbox/numbers", self._list_numbers)
         app.router.add_put("/_sandbox/numbers/{number}", self._set_number)
         app.router.add_post("/_sandbox/reset", self._reset)
@@ -78,7 +88,7 @@ class ControlApi:
 
     async def _calls(self, request: web.Request) -> web.Response:
         """Every call with its history, every create request, how often each number was dialled."""
-        to = request.query.get("to")
+        to = _number_in(request, "to")
         calls = [call for call in self._exchange.calls.values() if to in {None, call.record.to}]
         body = {
             "calls": [self._summary(call) for call in calls],
@@ -132,14 +142,40 @@ class ControlApi:
             return web.json_response({"error": str(error)}, status=400)
         return web.json_response({"sid": call.record.sid}, status=201)
 
+    async def _list_messages(self, request: web.Request) -> web.Response:
+        """Every message in either direction, of `?to=` or `?from=` only if wanted."""
+        to, from_ = _number_in(request, "to"), _number_in(request, "from")
+        messages = [message for desk in self._desks.values() for message in desk.messages.values()]
+        found = [m for m in messages if to in {None, m.to} and from_ in {None, m.from_}]
+        return web.json_response({"messages": [message.as_truth() for message in found]})
+
+    async def _inbound_message(self, request: web.Request) -> web.Response:
+        """Somebody writes to one of the product's numbers: {from, to, body, carrier?, sms_url? …}."""
+        try:
+            data = await fields.read_json(request)
+            from_, to, body = fields.number(data, "from"), fields.number(data, "to"), fields.text(data, "body")
+            known = self._numbers.find(to, fields.carrier(data))
+            own = known.changed(data)
+            desk = self._desks.get(own.carrier)
+            if desk is None:
+                raise BadRequest(f"this sandbox has no {own.carrier} account")
+        except BadRequest as error:
+            return web.json_response({"error": str(error)}, status=400)
+        if own != known:
+            self._numbers.keep(own)
+        message = desk.receive(from_=from_, to=to, body=body, scope=own.messaging_profile_id)
+        return web.json_response({"sid": message.sid}, status=201)
+
     async def _list_numbers(self, _request: web.Request) -> web.Response:
         return web.json_response({"numbers": [own.as_json() for own in self._numbers.all()]})
 
     async def _set_number(self, request: web.Request) -> web.Response:
         """Set up one of the product's numbers: {carrier, voice_url, webhook_url, …}."""
         try:
-            number = fields.number(request.match_info, "number")
-            own = self._numbers.find(number).changed(await fields.read_json(request))
+            data = await fields.read_json(request)
+            name = request.match_info["number"]
+            number = name if name == DEFAULT else fields.number(request.match_info, "number")
+            own = self._numbers.find(number, fields.carrier(data)).changed(data)
         except BadRequest as error:
             return web.json_response({"error": str(error)}, status=400)
         self._numbers.keep(own)
@@ -163,6 +199,12 @@ class ControlApi:
             f"<tbody>{rows}</tbody></table></body></html>"
         )
         return web.Response(text=page, content_type="text/html")
+
+
+def _number_in(request: web.Request, name: str) -> str | None:
+    """A number in the query, whose plus may have been read as a space."""
+    given = request.query.get(name)
+    return "+" + given.strip(" +") if given else None
 
 
 def _row(call: PhoneCall) -> str:

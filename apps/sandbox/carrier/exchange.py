@@ -57,11 +57,15 @@ class Exchange:
         if on_reset is not None:
             self._on_reset.append(on_reset)
 
+    def forget_with(self, forget: Callable[[], None]) -> None:
+        """Call `forget` whenever everything is to be forgotten."""
+        self._on_reset.append(forget)
+
     async def open(self) -> None:
         for courier in self._couriers:
             await courier.open()
         while self._services:
-            self._spawn(self._services.pop())
+            self.spawn(self._services.pop())
 
     async def close(self) -> None:
         for task in self._tasks:
@@ -116,7 +120,7 @@ class Exchange:
             self.faults.add(Fault(script.fault, times, call.record.to, events))
 
     def start(self, call: PhoneCall) -> None:
-        self._spawn(call.run())
+        self.spawn(call.run())
 
     def spoil_stream(self, call: PhoneCall, stream: MediaStream) -> None:
         """Arrange what is to go wrong with a stream that has just opened."""
@@ -128,7 +132,8 @@ class Exchange:
             variant = garbage.text("variant", "not_json") if garbage else "not_json"
             stream.at(garbage.number("after_s", 3) if garbage else 3, lambda: stream.send_garbage(variant))
 
-    def _spawn(self, coroutine: Coroutine[object, object, None]) -> None:
+    def spawn(self, coroutine: Coroutine[object, object, None]) -> None:
+        """Run something beside all else, until the exchange closes at the latest."""
         task = asyncio.create_task(coroutine)
         self._tasks.add(task)
         task.add_done_callback(self._done)

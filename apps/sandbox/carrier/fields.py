@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
+from apps.sandbox.carrier.records import Carrier
+
 _E164 = re.compile(r"\+[1-9]\d{6,14}")
 
 
@@ -35,6 +37,14 @@ def text(data: Mapping[str, object], name: str) -> str:
     if not isinstance(value, str):
         raise BadRequest(f"{name} must be text")
     return value
+
+
+def carrier(data: Mapping[str, object]) -> Carrier | None:
+    """None if it is not given."""
+    value = text(data, "carrier")
+    if value not in {"", "twilio", "telnyx"}:
+        raise BadRequest("carrier must be twilio or telnyx")
+    return None if not value else "telnyx" if value == "telnyx" else "twilio"
 
 
 def number(data: Mapping[str, object], name: str) -> str:

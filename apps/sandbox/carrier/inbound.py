@@ -30,7 +30,7 @@ class InboundCalls:
         Raises BadRequest.
         """
         from_, to = fields.number(data, "from"), fields.number(data, "to")
-        own = self._numbers.find(to).changed(data)
+        own = self._numbers.find(to, fields.carrier(data)).changed(data)
         script = _script(from_, data)
         if own.carrier == "telnyx":
             return self._at_telnyx(own, from_, script)

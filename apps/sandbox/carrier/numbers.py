@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from typing import Final
 
 from apps.sandbox.carrier import fields
-from apps.sandbox.carrier.fields import BadRequest
 from apps.sandbox.carrier.records import Carrier
+
+DEFAULT: Final = "default"  # stands for every number that was not set up by itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +37,9 @@ class OwnNumber:
 
     def changed(self, data: Mapping[str, object]) -> OwnNumber:
         """With the settings that `data` names; raises BadRequest."""
-        carrier = fields.text(data, "carrier") or self.carrier
-        if carrier not in ("twilio", "telnyx"):
-            raise BadRequest("carrier must be twilio or telnyx")
         return replace(
             self,
-            carrier="telnyx" if carrier == "telnyx" else "twilio",
+            carrier=fields.carrier(data) or self.carrier,
             voice_url=fields.url(data, "voice_url") or self.voice_url,
             fallback_url=fields.url(data, "fallback_url") or self.fallback_url,
             status_callback=fields.url(data, "status_callback") or self.status_callback,
@@ -54,16 +53,25 @@ class OwnNumber:
 
 
 class NumberBook:
-    """What is known of the product's numbers; one that was never set up is an empty one at Twilio."""
+    """What is known of the product's numbers. One that was never set up is as `default` is at its carrier."""
 
     def __init__(self) -> None:
         self._numbers: dict[str, OwnNumber] = {}
+        self._defaults: dict[Carrier, OwnNumber] = {}
 
-    def find(self, number: str) -> OwnNumber:
-        return self._numbers.get(number) or OwnNumber(number)
+    def find(self, number: str, carrier: Carrier | None = None) -> OwnNumber:
+        """carrier: where to look for defaults if the number itself is not known; None is Twilio."""
+        known = self._numbers.get(number)
+        if known is not None and carrier in {None, known.carrier}:
+            return known
+        default = self._defaults.get(carrier or "twilio") or OwnNumber(DEFAULT, carrier or "twilio")
+        return replace(default, number=number)
 
     def keep(self, own: OwnNumber) -> None:
-        self._numbers[own.number] = own
+        if own.number == DEFAULT:
+            self._defaults[own.carrier] = own
+        else:
+            self._numbers[own.number] = own
 
     def all(self) -> list[OwnNumber]:
-        return list(self._numbers.values())
+        return [*self._defaults.values(), *self._numbers.values()]

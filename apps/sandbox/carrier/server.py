@@ -9,9 +9,17 @@ from aiohttp import web
 from apps.sandbox.carrier.config import CarrierConfig
 from apps.sandbox.carrier.control import ControlApi
 from apps.sandbox.carrier.exchange import Exchange
+from apps.sandbox.carrier.inbound import InboundCalls
+from apps.sandbox.carrier.messages import MessageDesk
+from apps.sandbox.carrier.numbers import NumberBook
+from apps.sandbox.carrier.records import Carrier
 from apps.sandbox.carrier.telnyx.account import TelnyxAccount
+from apps.sandbox.carrier.telnyx.message_api import MessageApi as TelnyxMessageApi
+from apps.sandbox.carrier.telnyx.messages import TelnyxMessages
 from apps.sandbox.carrier.telnyx.rest import TelnyxApi
 from apps.sandbox.carrier.twilio.account import TwilioAccount
+from apps.sandbox.carrier.twilio.message_api import MessageApi as TwilioMessageApi
+from apps.sandbox.carrier.twilio.messages import TwilioMessages
 from apps.sandbox.carrier.twilio.rest import RestApi
 
 
@@ -28,10 +36,25 @@ def make_app(config: CarrierConfig) -> web.Application:
         await exchange.close()
 
     app.cleanup_ctx.append(lifetime)
-    ControlApi(exchange, twilio, telnyx).add_to(app)
-    RestApi(twilio).add_to(app)
+    numbers = NumberBook()
+    desks: dict[Carrier, MessageDesk] = {"twilio": _serve_twilio(app, twilio, numbers)}
     if telnyx is not None:
-        api = TelnyxApi(telnyx)
-        api.add_to(app)
-        api.close(app)
+        desks["telnyx"] = _serve_telnyx(app, telnyx, numbers)
+    ControlApi(exchange, numbers, InboundCalls(numbers, twilio, telnyx), desks, telnyx).add_to(app)
     return app
+
+
+def _serve_twilio(app: web.Application, account: TwilioAccount, numbers: NumberBook) -> TwilioMessages:
+    rest, messages = RestApi(account), TwilioMessages(account, numbers)
+    rest.add_to(app)
+    TwilioMessageApi(messages).add_to(app, rest)
+    rest.close(app)
+    return messages
+
+
+def _serve_telnyx(app: web.Application, account: TelnyxAccount, numbers: NumberBook) -> TelnyxMessages:
+    api, messages = TelnyxApi(account), TelnyxMessages(account, numbers)
+    api.add_to(app)
+    TelnyxMessageApi(messages).add_to(app, api)
+    api.close(app)
+    return messages

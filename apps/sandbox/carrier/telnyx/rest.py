@@ -55,20 +55,20 @@ class TelnyxApi:
         self._commands = Commands(account)
 
     def add_to(self, app: web.Application) -> None:
-        self._route(app, "POST", "/v2/calls", self._dial)
-        self._route(app, "GET", "/v2/calls/{call}", self._fetch)
-        self._route(app, "*", "/v2/calls/{call}/actions/{action}", self._act)
-        self._route(app, "GET", "/v2/connections/{connection}/active_calls", self._active_calls)
-        self._route(app, "GET", "/v2/recordings", self._list_recordings)
-        self._route(app, "GET", "/v2/recordings/{recording}", self._fetch_recording)
-        self._route(app, "DELETE", "/v2/recordings/{recording}", self._delete_recording)
+        self.route(app, "POST", "/v2/calls", self._dial)
+        self.route(app, "GET", "/v2/calls/{call}", self._fetch)
+        self.route(app, "*", "/v2/calls/{call}/actions/{action}", self._act)
+        self.route(app, "GET", "/v2/connections/{connection}/active_calls", self._active_calls)
+        self.route(app, "GET", "/v2/recordings", self._list_recordings)
+        self.route(app, "GET", "/v2/recordings/{recording}", self._fetch_recording)
+        self.route(app, "DELETE", "/v2/recordings/{recording}", self._delete_recording)
         app.router.add_get(RECORDINGS_PATH + "/{recording}.wav", self._account.recordings.download)
 
     def close(self, app: web.Application) -> None:
         """After every other handler has been added: the rest of /v2 is answered as not found."""
-        self._route(app, "*", "/v2/{rest:.*}", self._nothing_here)
+        self.route(app, "*", "/v2/{rest:.*}", self._nothing_here)
 
-    def _route(self, app: web.Application, method: str, path: str, handler: Handler) -> None:
+    def route(self, app: web.Application, method: str, path: str, handler: Handler) -> None:
         async def guarded(request: web.Request) -> web.StreamResponse:
             return await self.guarded(request, handler)
 

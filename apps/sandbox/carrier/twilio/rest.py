@@ -91,38 +91,43 @@ class RestApi:
     def add_to(self, app: web.Application) -> None:
         base = API + "/Accounts/{account}"
         call, recording = base + "/Calls/{call}", base + "/Recordings/{recording}"
-        self._route(app, "POST", base + "/Calls.json", self._create)
-        self._route(app, "GET", base + "/Calls.json", self._list)
-        self._route(app, "GET", call + ".json", self._fetch)
-        self._route(app, "POST", call + ".json", self._update)
-        self._route(app, "DELETE", call + ".json", self._delete)
-        self._route(app, "GET", call + "/Events.json", self._events)
-        self._route(app, "POST", call + "/Recordings.json", self._start_recording)
-        self._route(app, "GET", call + "/Recordings.json", self._list_recordings)
-        self._route(app, "GET", call + "/Recordings/{recording}.json", self._fetch_recording)
-        self._route(app, "POST", call + "/Recordings/{recording}.json", self._update_recording)
-        self._route(app, "POST", call + "/Streams.json", self._start_stream)
-        self._route(app, "POST", call + "/Streams/{stream}.json", self._stop_stream)
-        self._route(app, "GET", base + "/Recordings.json", self._list_recordings)
-        self._route(app, "GET", recording + ".json", self._fetch_recording)
-        self._route(app, "DELETE", recording + ".json", self._delete_recording)
-        self._route(app, "GET", recording + ".wav", self._download)
-        self._route(app, "GET", recording, self._download)
-        self._route(app, "*", "/{rest:20.*}", self._nothing_here)
+        self.route(app, "POST", base + "/Calls.json", self._create, places=True)
+        self.route(app, "GET", base + "/Calls.json", self._list)
+        self.route(app, "GET", call + ".json", self._fetch)
+        self.route(app, "POST", call + ".json", self._update)
+        self.route(app, "DELETE", call + ".json", self._delete)
+        self.route(app, "GET", call + "/Events.json", self._events)
+        self.route(app, "POST", call + "/Recordings.json", self._start_recording)
+        self.route(app, "GET", call + "/Recordings.json", self._list_recordings)
+        self.route(app, "GET", call + "/Recordings/{recording}.json", self._fetch_recording)
+        self.route(app, "POST", call + "/Recordings/{recording}.json", self._update_recording)
+        self.route(app, "POST", call + "/Streams.json", self._start_stream)
+        self.route(app, "POST", call + "/Streams/{stream}.json", self._stop_stream)
+        self.route(app, "GET", base + "/Recordings.json", self._list_recordings)
+        self.route(app, "GET", recording + ".json", self._fetch_recording)
+        self.route(app, "DELETE", recording + ".json", self._delete_recording)
+        self.route(app, "GET", recording + ".wav", self._download)
+        self.route(app, "GET", recording, self._download)
 
-    def _route(self, app: web.Application, method: str, path: str, handler: Handler) -> None:
+    def close(self, app: web.Application) -> None:
+        """After every other handler has been added: the rest is answered as not found."""
+        self.route(app, "*", "/{rest:20.*}", self._nothing_here)
+
+    def route(self, app: web.Application, method: str, path: str, handler: Handler, *, places: bool = False) -> None:
+        """places: the request begins something with a number, which may bring a fault."""
+
         async def guarded(request: web.Request) -> web.StreamResponse:
-            return await self._guarded(request, handler)
+            return await self._guarded(request, handler, places=places)
 
         app.router.add_route(method, path, guarded)
 
-    async def _guarded(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+    async def _guarded(self, request: web.Request, handler: Handler, *, places: bool) -> web.StreamResponse:
         began = time.monotonic()
         self._n_open += 1
         try:
             self._check_credentials(request)
             self._account.origin = str(request.url.origin())  # as the product reaches this server
-            response = await self._spoiled(request, handler)
+            response = await self._spoiled(request, handler, places=places)
         except ApiError as error:
             response = error.response()
         finally:
@@ -146,14 +151,13 @@ class RestApi:
         if scheme != "Basic" or not hmac.compare_digest(given, expected) or account != ours.sid:
             raise authentication_failed()
 
-    async def _spoiled(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+    async def _spoiled(self, request: web.Request, handler: Handler, *, places: bool) -> web.StreamResponse:
         """The handler's answer, unless a fault is to befall this request."""
         form = await read_form(request) if request.method == "POST" else RequestForm(request.query)
-        is_create = handler == self._create
-        fault = fault_of_request(self._exchange, request, to=form.get("To"), is_create=is_create)
+        fault = fault_of_request(self._exchange, request, to=form.get("To"), is_create=places)
         refused = _refusal(fault) if fault else None
         if refused is not None:
-            if is_create:
+            if handler == self._create:
                 to, from_ = form.get("To"), form.get("From")
                 self._exchange.log_create("twilio", to=to, from_=from_, sid=None, code=refused.code)
             raise refused

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from urllib.parse import parse_qsl, urlencode
 
@@ -52,12 +53,42 @@ class TwilioWebhooks(Courier):
         super().__init__(clock, faults, {"User-Agent": "TwilioProxy/1.1", "Accept": "*/*"})
         self._auth_token = auth_token
 
-    def notify(self, subject: Subject, hook: Hook, params: dict[str, str], *, kind: str, event: str) -> None:
+    def notify(
+        self,
+        subject: Subject,
+        hook: Hook,
+        params: dict[str, str],
+        *,
+        kind: str,
+        event: str,
+        aliases: tuple[str, ...] = (),
+    ) -> None:
         """Send a callback whose answer does not matter. kind: status, amd, recording, stream or message."""
         token = str(uuid.uuid4())
 
         async def deliver() -> Reply:
             return await self.request(subject, hook, params, kind=kind, token=token)
+
+        self.dispatch(subject, deliver, kind=kind, event=event, aliases=aliases)
+
+    def fetch(
+        self,
+        subject: Subject,
+        hook: Hook,
+        params: dict[str, str],
+        *,
+        kind: str,
+        event: str,
+        on_reply: Callable[[bytes], None],
+    ) -> None:
+        """Send a callback and hand on what a good answer says."""
+        token = str(uuid.uuid4())
+
+        async def deliver() -> Reply:
+            reply = await self.request(subject, hook, params, kind=kind, token=token)
+            if reply.is_ok:
+                on_reply(reply.body)
+            return reply
 
         self.dispatch(subject, deliver, kind=kind, event=event)
 
