@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final, Protocol
 
@@ -51,6 +51,8 @@ class Desk:
         self.faults = FaultQueue()
         self._live: dict[str, tuple[str, Conversing, web.WebSocketResponse]] = {}
         self._past: deque[dict[str, Any]] = deque(maxlen=_REMEMBERED)
+        self.conversations: list[Callable[[], list[dict[str, Any]]]] = []
+        """Reports of conversations that have no socket."""
 
     def learn(self, clips: Iterable[tuple[Line, bytes]]) -> None:
         """Every sentence that may be heard, with its μ-law."""
@@ -116,7 +118,7 @@ class Desk:
         live = [
             {"provider": provider} | session.report() for provider, session, _ in reversed(list(self._live.values()))
         ]
-        return live + list(reversed(self._past))
+        return live + list(reversed(self._past)) + [one for reports in self.conversations for one in reports()]
 
     async def _list_faults(self, request: web.Request) -> web.Response:
         return json_response({"faults": self.faults.as_json()})

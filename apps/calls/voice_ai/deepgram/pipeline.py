@@ -109,8 +109,10 @@ class Deepgram:
         self._billed_ms = 0
         self._next_told: str | None = None  # an answer that is owed: what it is told, "" for nothing
         self._next_speaker: Speaker | None = None
-        self._playing_until = 0.0
-        self._idle_since: float | None = None
+        # On the clock of the caller's audio, like all that depends on what they hear and say.
+        self._given_ms = 0.0
+        self._playing_until_ms = 0.0
+        self._idle_since_ms: float | None = None
         self._is_over = False
         self._is_lost = False
 
@@ -188,6 +190,7 @@ class Deepgram:
         while waiting and self._give(waiting[0]):
             waiting.popleft()
         data = a2b_base64(audio.text)
+        self._given_ms += audio.ms
         if waiting or not self._give(data):
             if len(waiting) == _MAX_WAITING:
                 self._n_dropped += 1
@@ -270,7 +273,7 @@ class Deepgram:
             raise VoiceAIError("listen_closed_1000", retryable=True)
 
     async def _caller_began(self, event: Began) -> None:
-        self._caller_item, self._told_text, self._idle_since = f"heard_{uuid4().hex[:16]}", "", None
+        self._caller_item, self._told_text, self._idle_since_ms = f"heard_{uuid4().hex[:16]}", "", None
         self._out.put(SpeechStarted(self._caller_item, event.at_ms))
         if self._answer is not None:
             await self._abort(self._answer)
@@ -315,7 +318,7 @@ class Deepgram:
         told, self._next_told = self._next_told, None
         said = AiSaid(f"said_{uuid4().hex[:16]}")
         self._answer = answer = _Answer(said, told, _now())
-        self._idle_since = None
+        self._idle_since_ms = None
         answer.work = self._start(self._think(answer, self._listener))
 
     def _last_is_answer(self) -> bool:
@@ -382,8 +385,8 @@ class Deepgram:
                 self._tell(answer, stretch)
                 audio = Audio.of(event.data, item_id=item_id)
                 stretch.ms += audio.ms
-                answer.last_sound_at = now = _now()
-                self._playing_until = max(now, self._playing_until) + audio.ms / 1000
+                answer.last_sound_at = _now()
+                self._playing_until_ms = max(self._given_ms, self._playing_until_ms) + audio.ms
                 self._out.put(audio)
             else:
                 self._tell(answer, stretch)
@@ -414,7 +417,7 @@ class Deepgram:
             return
         self._out.drop_audio()
         answer.said.cut(self._out.taken_ms(answer.said.item_id))
-        self._playing_until = 0.0
+        self._playing_until_ms = 0.0
         self._done(answer, "cancelled")
         if answer.open and self._speaker is not None:
             await self._speaker.clear()
@@ -426,7 +429,7 @@ class Deepgram:
             speech = Usage(speech_chars=answer.n_characters, service=self._speaker.service, model=self._speaker.model)
             self._out.put(Used(speech))
         self._out.put(TurnDone(status, bool(answer.said.stretches), answer.usage))
-        self._idle_since = _now()
+        self._idle_since_ms = self._given_ms
 
     async def _change_voice(self) -> None:
         following, self._next_speaker = self._next_speaker, None
@@ -445,17 +448,17 @@ class Deepgram:
             await self._listener.stay_awake()
             if self._listener.sent_ms - self._billed_ms >= _BILL_EVERY_MS:
                 self._bill_listening()
-            now, answer = _now(), self._answer
-            if answer is not None and answer.open and now - answer.last_sound_at > _MUTE_S:
+            answer = self._answer
+            if answer is not None and answer.open and _now() - answer.last_sound_at > _MUTE_S:
                 raise VoiceAIError("speak_silent", retryable=True)
-            self._prompt_idle(now)
+            self._prompt_idle()
 
-    def _prompt_idle(self, now: float) -> None:
+    def _prompt_idle(self) -> None:
         """Speak up once the caller has said nothing for long enough after the last word they heard."""
         idle_ms = self._brief.idle_prompt_ms if self._brief is not None else None
-        if idle_ms is None or self._idle_since is None or self._caller_item or self._answer is not None:
+        if idle_ms is None or self._idle_since_ms is None or self._caller_item or self._answer is not None:
             return
-        if now - max(self._idle_since, self._playing_until) >= idle_ms / 1000 and not self._is_over:
+        if self._given_ms - max(self._idle_since_ms, self._playing_until_ms) >= idle_ms and not self._is_over:
             self._dialogue.add(Noted(SAYS_NOTHING))
             self._owe("")
 

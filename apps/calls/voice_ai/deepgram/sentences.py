@@ -47,8 +47,6 @@ class SentenceSplitter:
             sentence, self._rest = self._rest[:at].strip(), self._rest[at:].lstrip()
             if _has_words(sentence):
                 found.append(sentence)
-            elif found:
-                found[-1] = f"{found[-1]} {sentence}".rstrip()
         return found
 
     def rest(self) -> str:

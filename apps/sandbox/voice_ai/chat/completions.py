@@ -20,6 +20,7 @@ from ..faults import Fault
 from ..scene import Call, Say, Scene
 from ..usage import text_tokens
 from .messages import flat_tools, instructions_of, text_of, turns_of
+from .record import ChatRecord, ChatRecords
 from .structured import answer_to
 
 CHAT: Final = "openai/chat"
@@ -52,6 +53,8 @@ class ChatCompletions:
     def __init__(self, desk: Desk, api_key: str) -> None:
         self._desk = desk
         self._api_key = api_key
+        self._records = ChatRecords()
+        desk.conversations.append(self._records.reports)
 
     def routes(self) -> list[web.RouteDef]:
         return [web.post("/v1/chat/completions", self._create)]
@@ -70,11 +73,16 @@ class ChatCompletions:
         except Refused as refused:
             status = 404 if refused.code == "model_not_found" else 400
             return error(status, "invalid_request_error", refused.code or "invalid_value", refused.message)
+        record = self._records.of(body)
         faults = {fault.kind: fault for fault in self._desk.faults.for_new_session(CHAT)}
+        record.faults += faults
         slow = faults.get("slow")
         late_s = slow.settings.get("delay_ms", 5000) / 1000 if slow is not None else 0.0
         await asyncio.sleep((_THINKING_S + late_s) / self._desk.world.speed)
-        answer = self._answer(body)
+        answer = self._answer(body, record)
+        for name, n in _usage(body, answer).items():
+            if isinstance(n, int):
+                record.usage[name] += n
         if body.get("stream"):
             return await self._stream(request, body, answer, faults)
         if "disconnect" in faults and request.transport is not None:
@@ -85,26 +93,27 @@ class ChatCompletions:
             return web.Response(body=b'{"choices": [', content_type="application/json")
         return json_response(_whole(body, answer))
 
-    def _answer(self, body: Mapping[str, Any]) -> _Answer:
+    def _answer(self, body: Mapping[str, Any], record: ChatRecord) -> _Answer:
         messages, world = body["messages"], self._desk.world
         form = body.get("response_format") or {}
         if form.get("type") == "json_schema":
             schema = form["json_schema"].get("schema") or {}
             return _Answer(orjson.dumps(answer_to(schema, messages, self._desk.lines_in)).decode(), ())
+        history = turns_of(messages, world.line_of)
         reply = decide(
             Scene(
                 instructions=instructions_of(messages),
                 tools=flat_tools(body.get("tools") or ()),
-                history=turns_of(messages, world.line_of),
+                history=history,
                 now=world.now(),
                 tool_choice=body.get("tool_choice") or "auto",
                 may_call_in_parallel=body.get("parallel_tool_calls", True),
             )
         )
-        return _Answer(
-            " ".join(part.text for part in reply if isinstance(part, Say)),
-            [part for part in reply if isinstance(part, Call)],
-        )
+        text = " ".join(part.text for part in reply if isinstance(part, Say))
+        calls = [part for part in reply if isinstance(part, Call)]
+        self._records.note(record, history, text, calls)
+        return _Answer(text, calls)
 
     async def _stream(
         self, request: web.Request, body: Mapping[str, Any], answer: _Answer, faults: Mapping[str, Fault]
