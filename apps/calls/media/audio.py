@@ -126,9 +126,9 @@ class Resampler:
         windows = np.ndarray((n_blocks, n_before + self._block), np.float32, signal, 0, (4 * self._block, 4))
         # Overlapping rows are not what BLAS takes; copied into rows of their own they are multiplied at once.
         out = windows.copy() @ self._matrix
-        np.rint(out, out)
-        np.maximum(out, -32768, out)  # numpy would wrap round in silence
-        np.minimum(out, 32767, out)
+        np.rint(out, out=out)
+        np.maximum(out, -32768, out=out)  # numpy would wrap round in silence
+        np.minimum(out, 32767, out=out)
         return out.astype("<i2").tobytes()
 
 

@@ -14,6 +14,7 @@ from contextlib import AbstractAsyncContextManager, AbstractContextManager, null
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import orjson
+import structlog
 from google.genai import Client, errors
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, WebSocketException
 
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from google.genai.live import AsyncSession
     from google.genai.types import LiveConnectConfigDict
     from websockets.asyncio.client import ClientConnection
+
+log = structlog.get_logger(__name__)
 
 _MIME: Final = wire.MIME_16K.encode()
 _BUFFER_BYTES: Final = 32_768  # some 0.7 s of the caller
@@ -320,6 +323,9 @@ class GeminiLive:
             self._lost(error, frames)
         except VoiceAIError as error:
             frames.end(error)
+        except Exception as error:
+            log.exception("voice_ai_reader_failed", voice_ai=self.name)
+            frames.end(VoiceAIError("internal", type(error).__name__, retryable=True))
         self._uplink.detach()
 
     def _take(self, message: Mapping[str, Any]) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import socket
+import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -18,6 +19,8 @@ from apps.calls.voice_ai.base import ToolSpec, VoiceBrief
 from apps.calls.voice_ai.openai_realtime import OpenAIRealtime
 from apps.sandbox.speech import synthesise
 from apps.sandbox.voice_ai.server import VoiceAiServer, started
+from config.run import certificates
+from tests.calls.voice_ai.providers import GEMINI_KEY, PROVIDERS, Candidate, Host
 from tests.sandbox.voice_ai.client import KEY, clip, line
 
 BRIEF = VoiceBrief(
@@ -124,6 +127,36 @@ async def sandbox() -> AsyncIterator[Sandbox]:
     runner = await started(server, listening)
     yield Sandbox(f"ws://127.0.0.1:{listening.getsockname()[1]}/v1")
     await runner.cleanup()
+
+
+INTENTS = ("greeting", "interested", "opt_out", "goodbye", "interruption")
+
+
+@pytest.fixture(scope="session")
+def tls(tmp_path_factory) -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    """The sandbox's own, and one that trusts it."""
+    pair = certificates.for_loopback()
+    served = tmp_path_factory.mktemp("tls") / "served.pem"
+    served.write_text(pair.served)
+    server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    server.load_cert_chain(served)
+    return server, ssl.create_default_context(cadata=pair.authority)
+
+
+@pytest.fixture
+async def host(tls) -> AsyncIterator[Host]:
+    """All providers."""
+    server = VoiceAiServer(api_key=KEY, gemini_key=GEMINI_KEY, synthesise=synthesise, speed=20)
+    server.learn([(line(intent), clip(intent)) for intent in INTENTS])
+    plain, encrypted = (socket.create_server(("127.0.0.1", 0)) for _ in range(2))
+    runner = await started(server, plain, encrypted=encrypted, tls=tls[0])
+    yield Host(plain.getsockname()[1], encrypted.getsockname()[1], tls[1])
+    await runner.cleanup()
+
+
+@pytest.fixture(params=PROVIDERS, ids=str)
+def provider_under_test(request) -> Candidate:
+    return request.param
 
 
 @asynccontextmanager
