@@ -11,7 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 import structlog
@@ -27,7 +27,8 @@ from django.utils import timezone
 from apps.calls.bridge import metrics
 from apps.calls.bridge.sink import SpokenTurn
 from apps.calls.costs import record_usage
-from apps.calls.events import LIVE_GROUP, LiveTurn
+from apps.calls.events import LIVE_GROUP, EventKind, LiveTurn
+from apps.calls.masking import mask_cards, mask_numbers
 from apps.calls.media.frames import Usage
 from apps.calls.models import Call, CallEvent, Leg, Turn
 from apps.calls.models.cost import Part
@@ -44,13 +45,17 @@ _RETRY_S = (0.2, 0.5, 1.0, 2.0, 5.0)
 
 @dataclass(frozen=True, slots=True)
 class TurnRecord:
-    """is_kept: False for a piece on its way, which is shown and not written. at: when it began."""
+    """is_kept: False for a piece on its way, which is shown and not written. at: when it began.
+
+    is_secret: card data were asked for while it was said; no number of it is shown or written.
+    """
 
     call_id: int
     turn: SpokenTurn
     at: datetime
     is_kept: bool = True
 
+    is_secret: bool = False
 
 @dataclass(frozen=True, slots=True)
 class EventRecord:
@@ -184,6 +189,7 @@ class Journal:
             record = self._records.popleft()
             if isinstance(record, TurnRecord):
                 batch.shown.append(record)
+                record = _without_card_data(record)
                 if record.is_kept:
                     batch.turns[record.call_id, record.turn.item_id] = record
             elif isinstance(record, EventRecord):
@@ -229,6 +235,15 @@ class Journal:
 
 
 def _write(batch: _Batch) -> None:
+def _without_card_data(record: TurnRecord) -> TurnRecord:
+    turn = record.turn
+    if record.is_secret:
+        text = mask_numbers(turn.text, language=turn.language)
+    else:
+        text = mask_cards(turn.text, language=turn.language, is_piece=not record.is_kept)
+    return record if text == turn.text else replace(record, turn=replace(turn, text=text))
+
+
     if batch.live_legs:  # in a transaction of its own: a leg's row is held by nobody who may have to wait for its call
         Leg.objects.filter(pk__in=batch.live_legs).update(media_heartbeat_at=timezone.now())
     with transaction.atomic():
@@ -286,7 +301,7 @@ def _write_one_by_one(batch: _Batch) -> None:
 
 
 def _event(record: EventRecord) -> CallEvent:
-    data = {name: _clean(value) if isinstance(value, str) else value for name, value in record.data.items()}
+    data = {name: mask_cards(_clean(value)) if isinstance(value, str) else value for name, value in record.data.items()}
     return CallEvent(call_id=record.call_id, leg_id=record.leg_id, kind=record.kind, data=data, at=record.at)
 
 

@@ -22,6 +22,7 @@ from apps.calls import adapters
 from apps.calls.bridge import phrase_book
 from apps.calls.command_bus import CommandBus
 from apps.calls.journal import Journal
+from apps.calls.recorders import Recorders
 
 log = structlog.get_logger(__name__)
 
@@ -40,6 +41,7 @@ class MediaProcess:
 
     def __init__(self, *, max_calls: int, drain_s: float) -> None:
         self.journal = Journal()
+        self.recorders = Recorders(settings.RECORDING_SPOOL_DIR)
         self.commands = CommandBus(settings.REDIS_URL)
         self.phrases = phrase_book.load(settings.CALL_PHRASES_DIR)
         self.is_draining = False
@@ -80,6 +82,7 @@ class MediaProcess:
             elif message["type"] == "lifespan.shutdown":
                 await self.commands.stop()
                 await asyncio.to_thread(self.journal.stop)
+                await asyncio.to_thread(self.recorders.stop)
                 self._threads.shutdown(wait=False, cancel_futures=True)
                 await send({"type": "lifespan.shutdown.complete"})
                 return
@@ -90,6 +93,7 @@ class MediaProcess:
         gc.collect()
         gc.freeze()  # what is loaded stays; the collector need not look at it again and again
         self.journal.start()
+        self.recorders.start()
         self.commands.start()
         self._drain_on_sigterm()
         log.info("media_process_started", max_calls=self._max_calls)

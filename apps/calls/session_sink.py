@@ -29,6 +29,10 @@ _END_S = 5.0
 _ENDS_CALL = frozenset({Cause.AI_ENDED, Cause.TIME_LIMIT, Cause.AI_FAILED, Cause.CARRIER_FAILED})
 
 
+def _never(from_ms: int, to_ms: int) -> bool:
+    return False
+
+
 class SessionSink:
     """The session's Sink. in_thread: how database work leaves the event loop."""
 
@@ -40,18 +44,29 @@ class SessionSink:
         self._tools = ToolContext(call_id=plan.call_id, time_zone=plan.time_zone, offered=offered)
         self._provider, self._model = plan.provider, plan.brief.model
         self._audio_began = timezone.now() - timedelta(milliseconds=plan.offset_ms)
+        # Whether what was said between two times (ms) is not to be kept as it was said.
+        self.is_secret: Callable[[int, int], bool] = _never
         journal.open_leg(plan.leg_id)
         self.event("session_started", {"voice_ai": plan.provider, "model": plan.brief.model})
 
     def turn(self, turn: SpokenTurn) -> None:
-        self._journal.add(TurnRecord(self._plan.call_id, turn, moment(self._audio_began, turn.started_ms)))
+        self._tell(turn, is_kept=True)
 
     def partial(self, turn: SpokenTurn) -> None:
+        self._tell(turn, is_kept=False)
+
+    def _tell(self, turn: SpokenTurn, *, is_kept: bool) -> None:
         at = moment(self._audio_began, turn.started_ms)
-        self._journal.add(TurnRecord(self._plan.call_id, turn, at, is_kept=False))
+        is_secret = self.is_secret(turn.started_ms, turn.ended_ms)
+        self._journal.add(TurnRecord(self._plan.call_id, turn, at, is_kept=is_kept, is_secret=is_secret))
 
     def event(self, kind: str, data: Mapping[str, object]) -> None:
+        if kind == "dtmf" and self.is_secret(now_ms := self._now_ms(), now_ms):
+            data = {**data, "digit": "•"}
         self._journal.add(EventRecord(self._plan.call_id, self._plan.leg_id, kind, data, timezone.now()))
+
+    def _now_ms(self) -> int:
+        return int((timezone.now() - self._audio_began).total_seconds() * 1000)
 
     def usage(self, usage: Usage) -> None:
         self._journal.add(UsageRecord(self._plan.call_id, usage.service or self._provider, self._model, usage))

@@ -111,7 +111,7 @@ def _survey(spool: Path, offset_ms: int) -> _Survey:
     ai = _AiTrack()
     paused: list[Span] = []
     paused_at: tuple[int, str] | None = None
-    last_ms, has_ended = 0, False
+    last_ms = 0
     for found in read_records(spool):
         at_ms = max(0, found.at_ms - offset_ms)
         if found.kind is Kind.CALLER:
@@ -127,9 +127,7 @@ def _survey(spool: Path, offset_ms: int) -> _Survey:
         elif found.kind is Kind.RESUME and paused_at is not None:
             paused.append(Span(paused_at[0], max(paused_at[0], at_ms), paused_at[1]))
             paused_at = None
-        elif found.kind is Kind.END:
-            has_ended = True
-    if not has_ended and arrivals:  # what the AI had said ahead when the process died, nobody heard
+    if arrivals:  # what the AI had said ahead when the line or the process died, nobody heard
         ai.cut(last_ms + _ROUNDING_MS)
     caller_at = _places(np.array(arrivals, np.int64), np.array(lengths, np.int64))
     n_samples = max(int(caller_at[-1]) + lengths[-1] if lengths else 0, ai.longest)

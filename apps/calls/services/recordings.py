@@ -31,6 +31,7 @@ from apps.calls.media.mixing import Mixed, Span, join, mix
 from apps.calls.media.spool import NotASpool, SpoolHead, read_head
 from apps.calls.models import Call, CallEvent, Leg, Recording, RecordingPart
 from apps.calls.models.recording import ErasedWhy, PartState, RecordingSource, RecordingState
+from apps.calls.services.media_commands import send_to_session
 from apps.calls.services.story import tell
 from apps.core.db import after_commit
 from apps.core.queue import enqueue
@@ -38,7 +39,7 @@ from apps.core.queue import enqueue
 log = structlog.get_logger(__name__)
 
 LOST_AFTER = timedelta(hours=1)
-"""A call ended so long ago whose stream is still said to be recorded: its spool is on a disk that does not come back."""
+"""A call ended so long ago, and a stream of it is still said to be recorded: the spool's disk does not come back."""
 _PLAYED_ONCE_IN_S = 900
 _DAMAGED = ".damaged"
 
@@ -157,7 +158,7 @@ def finish_spool(path: Path) -> bool:
 
 
 def give_up_lost(*, now: datetime) -> int:
-    """Say of recordings that never came that they failed. Returns how many. One that comes later is kept all the same."""
+    """Say of recordings that never came that they failed. Returns how many. One that comes later is kept after all."""
     parts = RecordingPart.objects.filter(
         state=PartState.OPEN, recording__call__ended_at__lt=now - LOST_AFTER
     ).select_related("recording")
@@ -207,6 +208,7 @@ def refuse_recording(call_id: int) -> None:
         _erase(_locked(one.pk), ErasedWhy.REFUSED)
     if recordings:
         tell(call_id, EventKind.RECORDING_ERASED, timezone.now(), reason=ErasedWhy.REFUSED.value)
+    send_to_session(call_id, "stop_recording", reason=ErasedWhy.REFUSED.value)
 
 
 def is_refused(call_id: int) -> bool:

@@ -6,7 +6,7 @@ from apps.calls.bridge.metrics import TOOL_CALLS
 from apps.calls.bridge.sink import ToolResult
 from apps.calls.media.frames import ToolCall
 from apps.calls.models import Disposition, ToolName, VirtualAgent
-from apps.calls.tools import ending, line, outcomes, transfers
+from apps.calls.tools import ending, line, outcomes, recording, transfers
 from apps.calls.tools.base import BadArguments, Offer, Tool, ToolContext, read_arguments
 from apps.calls.voice_ai.base import ToolSpec
 
@@ -26,24 +26,32 @@ TOOLS: dict[str, Tool] = {
         ending.LEAVE_VOICEMAIL,
     )
 }
+# Offered by the circumstances of a call rather than switched on.
+BY_PLAN: dict[str, Tool] = {
+    tool.name: tool for tool in (recording.PAUSE_RECORDING, recording.RESUME_RECORDING, recording.STOP_RECORDING)
+}
 _WITH_TARGETS = {ToolName.HAND_OVER.value, ToolName.TRANSFER_TO_NUMBER.value}
 
 
-def specs_for(agent: VirtualAgent) -> list[ToolSpec]:
-    """The functions offered to the model as JSON schemas: what the agent may do, less what lacks something."""
+def specs_for(agent: VirtualAgent, *, is_recorded: bool = False) -> list[ToolSpec]:
+    """The functions offered to the model as JSON schemas: what the agent may do, less what lacks something.
+
+    is_recorded: with those that pause the recording and stop it.
+    """
     chosen = set(agent.tools)
     offer = Offer(
         agent,
         dispositions=Disposition.objects.filter(is_active=True) if ToolName.SET_DISPOSITION.value in chosen else (),
         targets=list(agent.transfer_targets.filter(is_active=True)) if chosen & _WITH_TARGETS else (),
     )
-    specs = (tool.specify(offer) for name, tool in TOOLS.items() if name in chosen)
+    tools = [tool for name, tool in TOOLS.items() if name in chosen] + (list(BY_PLAN.values()) if is_recorded else [])
+    specs = (tool.specify(offer) for tool in tools)
     return [spec for spec in specs if spec is not None]
 
 
 def run_tool(context: ToolContext, call: ToolCall) -> ToolResult:
     """Do what the model asks and tell it the result. Blocks on the database; raises only what nobody expected."""
-    tool = TOOLS.get(call.name)
+    tool = TOOLS.get(call.name) or BY_PLAN.get(call.name)
     if tool is None or tool.run is None or call.name not in context.offered:
         TOOL_CALLS.labels("unknown", "refused").inc()
         log.info("tool_unknown", is_known=tool is not None)
