@@ -10,6 +10,7 @@ v1 = [
     path("", include("apps.contacts.api.urls")),
     path("", include("apps.campaigns.api.urls")),
     path("", include("apps.calls.api.urls")),
+    path("", include("apps.messaging.api.urls")),
 ]
 
 urlpatterns = [

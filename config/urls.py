@@ -16,10 +16,12 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("api/", include("config.api_urls")),
     path("hooks/", include("apps.calls.urls_webhooks")),
+    path("hooks/", include("apps.messaging.urls_webhooks")),
     path("accounts/", include("apps.accounts.urls")),
     path("contacts/", include("apps.contacts.urls")),
     path("campaigns/", include("apps.campaigns.urls")),
     path("calls/", include("apps.calls.urls")),
+    path("messages/", include("apps.messaging.urls")),
     path("live/", include("apps.cockpit.urls")),
     path("", RedirectView.as_view(pattern_name="cockpit:home"), name="home"),
 ]

@@ -26,8 +26,10 @@ from apps.calls.states import LegState
 from apps.campaigns.models import Campaign
 from apps.contacts.models import Channel, ContactImport
 from tests.factories.accounts import PASSWORD, make_user
+from tests.factories.calls import make_transfer_target
 from tests.factories.campaigns import make_attempt, make_campaign, make_person
 from tests.factories.contacts import make_consent, make_contact, make_dnc, make_list
+from tests.factories.messaging import make_message
 
 ANONYMOUS = "anonymous"
 VISITORS = (ANONYMOUS, Role.AGENT, Role.SUPERVISOR, Role.ADMIN)
@@ -101,6 +103,15 @@ DOORS = [
             ("hooks:twilio-inbound", ()),
         )
     ),
+    *(
+        Door("POST", f"text-hooks:{name}", NOBODY, args, body={"MessageSid": "SM1"})
+        for name, args in (
+            ("twilio-inbound", ()),
+            ("twilio-status", ("token",)),
+            ("telnyx-inbound", ()),
+            ("telnyx-status", ("token",)),
+        )
+    ),
     # Pages
     Door("GET", "cockpit:home", SIGNED_IN),
     Door("GET", "cockpit:live", SUPERVISORS),
@@ -131,6 +142,9 @@ DOORS = [
     Door("GET", "calls:detail", SUPERVISORS, ("call",)),
     Door("POST", "calls:correct-disposition", SUPERVISORS, ("call",), body={"disposition": "sold", "note": ""}),
     Door("POST", "calls:end", SUPERVISORS, ("call",)),
+    Door("GET", "messaging:list", SUPERVISORS),
+    Door("GET", "messaging:send", SUPERVISORS, ("contact",)),
+    Door("POST", "messaging:send", SUPERVISORS, ("contact",), body={"body": "Hi", "number": "{number}"}),
     # API
     Door("GET", "api-schema", ALL),
     Door("GET", "api-docs", ALL),
@@ -180,6 +194,9 @@ DOORS = [
     *(Door("GET", f"v1:call-{part}", SUPERVISORS, ("call",)) for part in ("costs", "events", "transcript")),
     Door("POST", "v1:call-disposition", SUPERVISORS, ("call",), body={"disposition": "sold"}),
     Door("POST", "v1:call-end", SUPERVISORS, ("call",)),
+    Door("GET", "v1:message-list", SUPERVISORS),
+    Door("GET", "v1:message-detail", SUPERVISORS, ("message",)),
+    Door("POST", "v1:message-list", SUPERVISORS, body={"contact": "{contact}", "body": "Hi"}, ok=(202, 409)),
     # Back office
     Door("GET", "admin:index", ADMINS),
     Door("GET", "admin:group", ADMINS, ("=calling",)),
@@ -227,6 +244,7 @@ OFFICE: dict[str, tuple[str, str]] = {
     "calls_disposition": ("disposition", "add change delete"),
     "calls_number": ("number", "add change delete"),
     "calls_price": ("price", "add change delete"),
+    "calls_transfertarget": ("target", "add change delete"),
     "calls_virtualagent": ("agent", "add change delete"),
     "campaigns_campaign": ("draft", "add change delete"),
     "campaigns_campaigncontact": ("person", ""),
@@ -236,6 +254,7 @@ OFFICE: dict[str, tuple[str, str]] = {
     "contacts_contactimport": ("import", "add"),
     "contacts_contactlist": ("empty_list", "add change delete"),
     "contacts_dncentry": ("dnc", "add change delete"),
+    "messaging_message": ("message", ""),
 }
 for _model, (_thing, _rights) in OFFICE.items():
     DOORS += [
@@ -328,6 +347,8 @@ def world(db, settings, tmp_path) -> World:
         "list": campaign.contact_list,
         "empty_list": make_list(),
         "dnc": make_dnc("+12025550155"),
+        "message": make_message(),
+        "target": make_transfer_target(),
     }
     keys = {name: thing.pk for name, thing in things.items()}
     assert isinstance(draft, Campaign)
@@ -348,7 +369,7 @@ def ask(door: Door, world: World, who: str) -> Any:
     has_file = any(isinstance(value, SimpleUploadedFile) for value in body.values())
     if door.name.startswith("v1:") and not has_file:
         return client.generic(door.method, url, json.dumps(body), content_type="application/json")
-    if door.name.startswith("hooks:"):
+    if door.name.startswith(("hooks:", "text-hooks:")):
         return client.post(url, urlencode(body), content_type="application/x-www-form-urlencoded")
     return client.post(url, body)
 
@@ -370,8 +391,8 @@ def is_refusal(response: Any, who: str, *, is_page: bool) -> bool:
 AREAS = {
     "admin": lambda name: name.startswith("admin:"),
     "api": lambda name: name.startswith("v1:"),
-    "carriers": lambda name: name.startswith("hooks:"),
-    "pages": lambda name: not name.startswith(("admin:", "v1:", "hooks:")),
+    "carriers": lambda name: name.startswith(("hooks:", "text-hooks:")),
+    "pages": lambda name: not name.startswith(("admin:", "v1:", "hooks:", "text-hooks:")),
 }
 
 

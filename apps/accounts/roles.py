@@ -13,6 +13,8 @@ class Permission(StrEnum):
     CALLS_CORRECT = "calls.correct"  # change disposition after the fact
     RECORDINGS_LISTEN = "recordings.listen"  # play and download what was recorded; every listening is noted
     RECORDINGS_PAUSE = "recordings.pause"  # pause and resume the recording of a running call
+    MESSAGES_VIEW = "messages.view"  # text messages, in and out
+    MESSAGES_SEND = "messages.send"
     CAMPAIGNS_VIEW = "campaigns.view"
     CAMPAIGNS_EDIT = "campaigns.edit"
     CAMPAIGNS_CONTROL = "campaigns.control"  # start, pause, resume, stop
@@ -37,6 +39,8 @@ _SUPERVISOR = frozenset(
         Permission.CALLS_CORRECT,
         Permission.RECORDINGS_LISTEN,
         Permission.RECORDINGS_PAUSE,
+        Permission.MESSAGES_VIEW,
+        Permission.MESSAGES_SEND,
         Permission.CAMPAIGNS_VIEW,
         Permission.CAMPAIGNS_CONTROL,
         Permission.CONTACTS_VIEW,
@@ -74,12 +78,14 @@ _VIEW_ONLY: dict[str, Permission] = {
     "campaigns.campaignevent": Permission.CAMPAIGNS_VIEW,
     "campaigns.dialattempt": Permission.CAMPAIGNS_VIEW,
     "contacts.contactimport": Permission.CONTACTS_VIEW,
+    "messaging.message": Permission.MESSAGES_VIEW,
 }
 _VIEW_AND_EDIT: dict[str, tuple[Permission, Permission]] = {
     "accounts.user": (Permission.USERS_EDIT, Permission.USERS_EDIT),
     "calls.disposition": (Permission.CALLS_VIEW, Permission.SETUP_EDIT),
     "calls.number": (Permission.CAMPAIGNS_VIEW, Permission.SETUP_EDIT),
     "calls.price": (Permission.SETUP_EDIT, Permission.SETUP_EDIT),
+    "calls.transfertarget": (Permission.CAMPAIGNS_VIEW, Permission.SETUP_EDIT),
     "calls.virtualagent": (Permission.CAMPAIGNS_VIEW, Permission.SETUP_EDIT),
     "campaigns.callingwindow": (Permission.CAMPAIGNS_VIEW, Permission.CAMPAIGNS_EDIT),
     "campaigns.campaign": (Permission.CAMPAIGNS_VIEW, Permission.CAMPAIGNS_EDIT),

@@ -1,8 +1,10 @@
 """What calls are made with, what they cost, and what happened in them."""
 
 from typing import Any, ClassVar
+from zoneinfo import available_timezones
 
 from django import forms
+from django.conf import settings
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.forms import ModelForm, Script
@@ -27,10 +29,12 @@ from apps.calls.models import (
     Number,
     Price,
     ToolName,
+    TransferTarget,
     Turn,
     VirtualAgent,
     VoiceAIFallback,
 )
+from apps.calls.models.transfer_target import Weekday
 from apps.core.admin_site import Group
 from apps.core.back_office import BackOfficeAdmin, ReadOnlyAdmin, ReadOnlyInline
 
@@ -50,6 +54,26 @@ def language_tabs(*fields: str, description: Any = "") -> list[tuple[Any, dict[s
     ]
 
 
+class TransferTargetForm(ModelForm[TransferTarget]):
+    open_days = forms.TypedMultipleChoiceField(
+        label=_("Open on"),
+        choices=Weekday.choices,
+        coerce=int,
+        widget=forms.CheckboxSelectMultiple,
+        required=False,
+        help_text=_("None: every day."),
+    )
+    time_zone = forms.ChoiceField(
+        label=_("Time zone"),
+        choices=lambda: [("", settings.TIME_ZONE), *((zone, zone) for zone in sorted(available_timezones()))],
+        required=False,
+    )
+
+    class Meta:
+        model = TransferTarget
+        fields = ("open_days", "time_zone")  # the sections of the form add the rest
+
+
 class LanguageTabs:
     """The form of a model with texts in several languages: the tab says the language, the label need not."""
 
@@ -63,6 +87,28 @@ class LanguageTabs:
     class Media:
         js = (Script("js/admin-languages.js", type="module"),)
         css = {"all": ("css/admin-languages.css",)}
+
+
+@admin.register(TransferTarget)
+class TransferTargetAdmin(LanguageTabs, BackOfficeAdmin[TransferTarget]):
+    group = Group.CONVERSATION
+    position = 3
+    form = TransferTargetForm
+    list_display = ("name", "code", "kind", "e164", "is_active")
+    list_filter = ("kind", "is_active")
+    search_fields = ("code", "name_en", "name_es", "name_cs", "e164")
+    ordering = ("code",)
+    fieldsets: ClassVar[Any] = (
+        (None, {"fields": ("code", "kind", "e164", "is_active")}),
+        *language_tabs("name", "description"),
+        (
+            _("When somebody is there"),
+            {
+                "fields": ("open_days", "opens_at", "closes_at", "time_zone"),
+                "description": _("Without times it is open all day. While it is closed, the AI offers a callback."),
+            },
+        ),
+    )
 
 
 class VirtualAgentForm(ModelForm[VirtualAgent]):

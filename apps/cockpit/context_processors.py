@@ -31,6 +31,7 @@ _PLACES = (
     _Place(_("Campaigns"), "speakerphone", "campaigns:list", Permission.CAMPAIGNS_VIEW),
     _Place(_("Contacts"), "address-book", "contacts:list", Permission.CONTACTS_VIEW),
     _Place(_("Calls"), "phone", "calls:list", Permission.CALLS_VIEW),
+    _Place(_("Messages"), "message-2", "messaging:list", Permission.MESSAGES_VIEW),
     _Place(_("API"), "code", "api-docs", Permission.API_USE, group=1),
     _Place(_("Back office"), "settings", "admin:index", Permission.BACK_OFFICE, group=1, leaves_frame=True),
 )

@@ -11,6 +11,7 @@ from apps.calls.models import Speaker
 from apps.calls.states import LegState, Outcome
 from apps.campaigns.states import AttemptState, CampaignState, ContactState
 from apps.contacts.models import ImportState
+from apps.messaging.states import MessageState
 
 
 class Look(NamedTuple):
@@ -26,6 +27,7 @@ CHOICES: dict[str, type[TextChoices]] = {
     "outcome": Outcome,
     "import": ImportState,
     "speaker": Speaker,
+    "message": MessageState,
 }
 _UNKNOWN = Look("idle", "question-mark")
 LOOKS: dict[str, dict[str, Look]] = {
@@ -72,6 +74,18 @@ LOOKS: dict[str, dict[str, Look]] = {
         ImportState.DONE: Look("ok", "circle-check"),
         ImportState.FAILED: Look("bad", "alert-triangle"),
         ImportState.CANCELLED: Look("idle", "ban"),
+    },
+    "message": {
+        MessageState.CREATED: Look("idle", "clock"),
+        MessageState.REQUESTED: Look("info", "send"),
+        MessageState.UNKNOWN: Look("warn", "question-mark"),
+        MessageState.QUEUED: Look("info", "hourglass"),
+        MessageState.SENT: Look("info", "send"),
+        MessageState.DELIVERED: Look("ok", "circle-check"),
+        MessageState.UNDELIVERED: Look("bad", "alert-triangle"),
+        MessageState.FAILED: Look("bad", "alert-triangle"),
+        MessageState.REFUSED: Look("warn", "ban"),
+        MessageState.RECEIVED: Look("ok", "inbox"),
     },
     "speaker": {
         Speaker.CALLER: Look("info", "user"),

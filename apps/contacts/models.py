@@ -105,6 +105,7 @@ class Consent(models.Model):
 
 class DncSource(models.TextChoices):
     AI_CALL = "ai_call", _("said so in a call")
+    TEXT = "text", _("said so by text message")
     MANUAL = "manual", _("entered by staff")
     IMPORT = "import", _("imported list")
 

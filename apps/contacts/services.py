@@ -58,3 +58,22 @@ def opt_out(
         withdrawn_at=Greatest("given_at", now)
     )
     return list(DncEntry.objects.filter(phone=phone, channel__in=chosen).order_by("channel"))
+
+
+@transaction.atomic
+def opt_in(*, phone: str, channel: str, source: DncSource | str, proof: str) -> bool:
+    """Take back an opt-out that the person made the same way, and keep their new consent. False if there was none.
+
+    source: how the opt-out came. What was said otherwise, or entered by staff, stays: only people take that back.
+    proof: where and how the person agreed; it was in writing.
+    """
+    gone, _per_model = DncEntry.objects.filter(phone=phone, channel=Channel(channel), source=source).delete()
+    if not gone:
+        return False
+    Consent.objects.get_or_create(
+        phone=phone,
+        channel=Channel(channel),
+        withdrawn_at=None,
+        defaults={"is_written": True, "source": proof[:200], "given_at": timezone.now()},
+    )
+    return True

@@ -98,6 +98,9 @@ def contact_detail(request: HttpRequest, pk: int) -> HttpResponseBase:
         "dnc_entries": DncEntry.objects.filter(phone=contact.phone),
         "calls": calls if allowed(request.user, Permission.CALLS_VIEW) else None,
         "call_columns": CALL_COLUMNS,
+        "texts": contact.messages.order_by("-created_at")[:20]
+        if allowed(request.user, Permission.MESSAGES_VIEW)
+        else None,
         "crumbs": [(_("Contacts"), reverse("contacts:list"))],
     }
     return render(request, "contacts/detail.html", context)

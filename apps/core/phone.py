@@ -73,6 +73,11 @@ def zones_of(e164: str) -> tuple[str, ...]:
     return place.zones if place is not None else ()
 
 
+def is_e164(text: str) -> bool:
+    """Whether it is written as E.164; a sender of texts may also be a short code or a name."""
+    return _PLAIN.fullmatch(text) is not None
+
+
 def is_dear(e164: str) -> bool:
     """Whether calling the number may cost far more than a call does: premium rate, shared cost, personal numbers."""
     try:

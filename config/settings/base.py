@@ -65,6 +65,7 @@ INSTALLED_APPS = [
     "apps.accounts",
     "apps.contacts",
     "apps.calls",
+    "apps.messaging",
     "apps.campaigns",
     "apps.cockpit",
 ]
@@ -171,6 +172,11 @@ CELERY_BEAT_SCHEDULE: dict[str, Any] = {
     },
     "calls.reconcile_stale_legs": {
         "task": "calls.reconcile_stale_legs",
+        "schedule": timedelta(seconds=RECONCILE_EVERY_S),
+        "options": {"expires": 3 * RECONCILE_EVERY_S},
+    },
+    "messaging.reconcile_messages": {
+        "task": "messaging.reconcile_messages",
         "schedule": timedelta(seconds=RECONCILE_EVERY_S),
         "options": {"expires": 3 * RECONCILE_EVERY_S},
     },
@@ -299,6 +305,7 @@ SPECTACULAR_SETTINGS = {
         "ContactState": "apps.campaigns.states.ContactState",
         "LegState": "apps.calls.states.LegState",
         "Outcome": "apps.calls.states.Outcome",
+        "MessageState": "apps.messaging.states.MessageState",
         "Language": "apps.accounts.models.Language",
     },
     "PREPROCESSING_HOOKS": ["apps.core.schema.only_the_api"],
@@ -455,6 +462,8 @@ CALL_PHRASES_DIR = Path(env_str("CALL_PHRASES_DIR", "")) if env_str("CALL_PHRASE
 # Nobody could talk to the person to the end, because every voice AI failed: they are called back after so long.
 CALL_BACK_AFTER_FAILURE_MINUTES = env_int("CALL_BACK_AFTER_FAILURE_MINUTES", 30)
 VOICE_AI_OPEN_TIMEOUT_S = env_int("VOICE_AI_OPEN_TIMEOUT_S", 8)
+# A text whose sending was not confirmed, and which the carrier does not know by then, has not been sent.
+MESSAGE_UNKNOWN_S = env_int("MESSAGE_UNKNOWN_S", 600)
 
 # ── Logs and metrics ────────────────────────────────────────────────────────────────────────────────────────
 LOG_LEVEL = env_str("LOG_LEVEL", "INFO")

@@ -23,7 +23,8 @@ LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC).date()
 
 
 def make_number(e164: str = "", **fields) -> Number:
-    return Number.objects.create(e164=e164 or f"+1302{6660000 + next(_n):07d}", carrier="twilio", **fields)
+    fields.setdefault("carrier", "twilio")
+    return Number.objects.create(e164=e164 or f"+1302{6660000 + next(_n):07d}", **fields)
 
 
 def make_virtual_agent(**fields) -> VirtualAgent:
@@ -68,7 +69,7 @@ def make_call(*, contact: Contact | None = None, number: Number | None = None, *
 
 def make_leg(state: str = LegState.CREATED, *, call: Call | None = None, quiet_s: float = 0, **fields) -> Leg:
     """A customer's leg in this state, with its call. quiet_s: for how long nothing was heard of it."""
-    call = call or make_call()
+    call = call or make_call(number=make_number(carrier=fields.get("carrier", "twilio")))
     now = timezone.now()
     if state in {LegState.QUEUED, LegState.RINGING, LegState.ANSWERED}:
         fields.setdefault("carrier_call_id", sid())
@@ -79,7 +80,7 @@ def make_leg(state: str = LegState.CREATED, *, call: Call | None = None, quiet_s
     leg = Leg.objects.create(
         **{
             "call": call,
-            "carrier": "twilio",
+            "carrier": call.number.carrier,
             "from_number": call.number.e164,
             "to_number": call.remote_phone,
             "state": state,
@@ -92,10 +93,10 @@ def make_leg(state: str = LegState.CREATED, *, call: Call | None = None, quiet_s
     return leg
 
 
-def make_request(contact: Contact | None = None, **brief) -> CallRequest:
+def make_request(contact: Contact | None = None, *, carrier: str = "twilio", **brief) -> CallRequest:
     return CallRequest(
         contact=contact or make_callable(),
-        number=make_number(),
+        number=make_number(carrier=carrier),
         virtual_agent=make_virtual_agent(),
         brief=CallBrief(**{"pace_key": f"test-{next(_n)}", "calls_per_second": 100.0, **brief}),
     )
