@@ -6,6 +6,9 @@ class CoreConfig(AppConfig):
     label = "core"
 
     def ready(self) -> None:
-        from apps.core import checks, correlation  # noqa: F401 - the checks register themselves
+        from django_redis import get_redis_connection
 
+        from apps.core import breaker, checks, correlation  # noqa: F401 - the checks register themselves
+
+        breaker.share_through(lambda: get_redis_connection("default"))
         correlation.connect()

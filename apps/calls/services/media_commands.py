@@ -1,13 +1,16 @@
 """Ask something of a conversation that runs in some media process, whichever it is."""
 
 from typing import Any
+from urllib.parse import urlsplit
 
 import orjson
+from django.conf import settings
 from django_redis import get_redis_connection
 
 from apps.core.db import after_commit
 
-CHANNEL = "cc:media:commands"
+# Redis' channels know no databases, and two installations may share a server.
+CHANNEL = f"cc:media:commands:{urlsplit(settings.REDIS_URL).path.strip('/') or 0}"
 
 
 def send_to_session(call_id: int, kind: str, **data: Any) -> None:
