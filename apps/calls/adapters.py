@@ -4,14 +4,16 @@ import contextlib
 import ssl
 from collections.abc import Callable
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from django.conf import settings
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 from django_redis import get_redis_connection
 
-from apps.calls.carriers.base import Carrier, Webhooks, proves_service_is_up
+from apps.calls.carriers.base import Capabilities, Carrier, Commanded, MediaTarget, Webhooks, proves_service_is_up
+from apps.calls.carriers.capabilities import CAPABILITIES
+from apps.calls.carriers.telnyx.media import socket_secret
 from apps.calls.models import Carrier as CarrierCode
 from apps.calls.models import Provider
 from apps.calls.voice_ai.base import VoiceAI, VoiceAIError
@@ -41,7 +43,20 @@ def _twilio() -> Carrier:
     )
 
 
-_CARRIERS: dict[str, Callable[[], Carrier]] = {CarrierCode.TWILIO: _twilio}
+def _telnyx() -> Carrier:
+    if not (settings.TELNYX_API_KEY and settings.TELNYX_CONNECTION_ID):
+        raise CarrierNotConfigured(_("Telnyx has no credentials. Set TELNYX_API_KEY and TELNYX_CONNECTION_ID."))
+    from apps.calls.carriers.telnyx.rest import TelnyxCarrier  # as above
+
+    return TelnyxCarrier(
+        api_key=settings.TELNYX_API_KEY,
+        connection_id=settings.TELNYX_CONNECTION_ID,
+        api_base=settings.TELNYX_API_BASE,
+        timeout_s=settings.CARRIER_TIMEOUT_S,
+    )
+
+
+_CARRIERS: dict[str, Callable[[], Carrier]] = {CarrierCode.TWILIO: _twilio, CarrierCode.TELNYX: _telnyx}
 
 
 @lru_cache
@@ -56,6 +71,19 @@ def carrier_for(code: str) -> Carrier:
     return carrier
 
 
+def commanded_for(code: str) -> Commanded:
+    """As ``carrier_for``, for a carrier that takes commands rather than documents; a TypeError for any other."""
+    carrier = carrier_for(code)
+    if capabilities_of(code).takes_documents:
+        raise TypeError(f"{code} takes documents")
+    return cast(Commanded, carrier)
+
+
+def capabilities_of(code: str) -> Capabilities:
+    """What a carrier can do, without asking for it: in force before it is configured, too."""
+    return CAPABILITIES[code]
+
+
 def longest_request_s() -> float:
     """How long a request to a carrier may take at most: connecting and reading have the time limit each."""
     return float(2 * settings.CARRIER_TIMEOUT_S)
@@ -65,29 +93,52 @@ def longest_call_s() -> int:
     return int(settings.CALL_MAX_MINUTES) * 60
 
 
-def webhooks_for(token: str) -> Webhooks:
-    """Every address a carrier is given for a leg."""
+def webhooks_for(carrier: str, token: str, *, n_lost: int = 0) -> Webhooks:
+    """Every address a carrier is given for a leg. n_lost: media sockets of the leg that were lost before."""
 
-    def url(hook: str) -> str:
-        return str(settings.PUBLIC_ORIGIN) + reverse(f"hooks:twilio-{hook}", args=[token])
+    def url(hook: str, **options: object) -> str:
+        return str(settings.PUBLIC_ORIGIN) + reverse(f"hooks:{carrier}-{hook}", kwargs={"token": token, **options})
 
+    if not capabilities_of(carrier).takes_documents:
+        return Webhooks(status=url("leg"))
     return Webhooks(
         answer=url("answer"),
         status=url("status"),
         machine=url("amd"),
         stream=url("stream"),
-        after_stream=url("after-stream"),
+        after_stream=url("after-stream", n_lost=n_lost),
+        recording=url("recording"),
+        transferred=url("transferred"),
     )
 
 
-def media_url(media_token: str) -> str:
-    """Where a carrier opens a leg's media socket."""
-    return f"{settings.PUBLIC_MEDIA_ORIGIN}/media/twilio/{media_token}"
+def media_target(carrier: str, media_token: str) -> MediaTarget:
+    """Where a carrier opens a leg's media socket, and what it shows there."""
+    url = media_url(carrier, media_token)
+    if capabilities_of(carrier).takes_documents:
+        return MediaTarget(url)
+    return MediaTarget(url, secret=socket_secret(media_token, settings.SECRET_KEY))
+
+
+def media_url(carrier: str, media_token: str) -> str:
+    return f"{settings.PUBLIC_MEDIA_ORIGIN}/media/{carrier}/{media_token}"
+
+
+def media_secrets(carrier: str) -> list[str]:
+    """What ``carriers.media.is_media_signed`` believes."""
+    if carrier == CarrierCode.TWILIO:
+        return twilio_secrets()
+    return [settings.SECRET_KEY, *map(str, settings.SECRET_KEY_FALLBACKS)]
 
 
 def twilio_secrets() -> list[str]:
     """The tokens that may sign a webhook: the current one, and the one before while it is being replaced."""
     return [token for token in (settings.TWILIO_AUTH_TOKEN, settings.TWILIO_AUTH_TOKEN_PREVIOUS) if token]
+
+
+def telnyx_public_keys() -> list[str]:
+    """The keys that may have signed a webhook, as above."""
+    return [key for key in (settings.TELNYX_PUBLIC_KEY, settings.TELNYX_PUBLIC_KEY_PREVIOUS) if key]
 
 
 # ── Voice AI ────────────────────────────────────────────────────────────────────────────────────────────────

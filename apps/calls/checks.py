@@ -1,6 +1,8 @@
 """Wrong combinations of settings, found before the first call is."""
 
-from ipaddress import ip_address
+import base64
+import binascii
+from ipaddress import ip_address, ip_network
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -22,18 +24,51 @@ def check_twilio_credentials(app_configs: Any, **kwargs: Any) -> list[CheckMessa
     return []
 
 
+@register(Tags.security)
+def check_telnyx_credentials(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    parts = ["TELNYX_API_KEY", "TELNYX_PUBLIC_KEY", "TELNYX_CONNECTION_ID"]
+    missing = [name for name in parts if not getattr(settings, name)]
+    if missing and len(missing) < len(parts):
+        names = ", ".join(missing)
+        return [Error(f"Telnyx is half set up: {names} is missing.", hint="Set all, or none.", id="calls.E011")]
+    found: list[CheckMessage] = []
+    for name in ("TELNYX_PUBLIC_KEY", "TELNYX_PUBLIC_KEY_PREVIOUS"):
+        if not _is_public_key(getattr(settings, name)):
+            hint = "It is 44 characters of base64, to be found in the portal under Keys & Credentials."
+            found.append(Error(f"{name} is no Ed25519 public key.", hint=hint, id="calls.E012"))
+    return found
+
+
+@register(Tags.security)
+def check_webhook_networks(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    found: list[CheckMessage] = []
+    for name in ("TELNYX_WEBHOOK_IPS", "TWILIO_WEBHOOK_IPS"):
+        for text in getattr(settings, name):
+            try:
+                ip_network(text)
+            except ValueError as error:
+                hint = "Write networks as 192.0.2.0/24, with commas between them."
+                found.append(Error(f"{name}: {error}.", hint=hint, id="calls.E013"))
+    return found
+
+
 @register(Tags.urls)
 def check_public_origin(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """A real carrier must be able to reach us; one on this machine can, whatever the origin."""
-    if not settings.TWILIO_ACCOUNT_SID or not _is_public(settings.TWILIO_API_BASE):
+    carriers = {
+        "Twilio": settings.TWILIO_ACCOUNT_SID and _is_public(settings.TWILIO_API_BASE),
+        "Telnyx": settings.TELNYX_API_KEY and _is_public(settings.TELNYX_API_BASE),
+    }
+    real = [carrier for carrier, is_real in carriers.items() if is_real]
+    if not real:
         return []
     found: list[CheckMessage] = []
     for name, id_ in (("PUBLIC_ORIGIN", "calls.E003"), ("PUBLIC_MEDIA_ORIGIN", "calls.E004")):
         origin = getattr(settings, name)
         if not _is_public(origin) or urlsplit(origin).scheme not in {"https", "wss"}:
             hint = f"Set {name} to the address under which the carrier reaches this machine, with TLS."
-            found.append(Error(f"{name} ({origin}) cannot be reached by Twilio.", hint=hint, id=id_))
-    if "_" in (urlsplit(settings.PUBLIC_ORIGIN).hostname or ""):
+            found.append(Error(f"{name} ({origin}) cannot be reached by {' and '.join(real)}.", hint=hint, id=id_))
+    if "Twilio" in real and "_" in (urlsplit(settings.PUBLIC_ORIGIN).hostname or ""):
         found.append(
             Error(
                 "PUBLIC_ORIGIN has an underscore in its host name.", hint="Twilio refuses such URLs.", id="calls.E005"
@@ -64,19 +99,15 @@ def check_limits(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         found.append(Error("LEG_UNKNOWN_S must be more than twice CARRIER_TIMEOUT_S.", hint=hint, id="calls.E009"))
     if settings.RECONCILE_EVERY_S < 1:
         found.append(Error("RECONCILE_EVERY_S must be at least 1.", hint="Give it seconds.", id="calls.E010"))
+    if settings.WEBHOOK_SOURCE_PER_S < 50 or settings.WEBHOOK_ACCOUNT_PER_S < settings.WEBHOOK_SOURCE_PER_S:
+        hint = "A healthy carrier sends fifty a second, and an account may use several addresses."
+        message = "WEBHOOK_SOURCE_PER_S must be at least 50, WEBHOOK_ACCOUNT_PER_S at least as much."
+        found.append(Error(message, hint=hint, id="calls.E014"))
     if settings.WEBHOOK_MAX_AGE_HOURS < 1:
         found.append(Warning("WEBHOOK_MAX_AGE_HOURS refuses every webhook.", hint="Give it hours.", id="calls.W001"))
     return found
 
 
-def _is_public(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
-    if host == "localhost" or host.endswith(".localhost"):
-        return False
-    try:
-        return ip_address(host).is_global
-    except ValueError:
-        return "." in host
 @register(Tags.security)
 def check_recordings(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     found: list[CheckMessage] = []
@@ -104,3 +135,11 @@ def _is_public_key(text: str) -> bool:
         return False
 
 
+def _is_public(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    if host == "localhost" or host.endswith(".localhost"):
+        return False
+    try:
+        return ip_address(host).is_global
+    except ValueError:
+        return "." in host

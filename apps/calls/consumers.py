@@ -14,7 +14,7 @@ from apps.calls import adapters
 from apps.calls.bridge import metrics
 from apps.calls.bridge.plan import CallPlan
 from apps.calls.bridge.session import Session
-from apps.calls.carriers.twilio.media import TwilioMediaCodec
+from apps.calls.carriers.media import MediaCodec, codec_for, is_media_signed
 from apps.calls.media.frames import HangUp, LineFrame, MediaProtocolError, StreamStarted, StreamStopped, ToLine
 from apps.calls.media_process import MediaProcess, Receive, Scope, Send
 from apps.calls.plans import StreamRefused, bound_ids, load_plan
@@ -32,7 +32,7 @@ _NORMAL, _POLICY = 1000, 1008
 class WebSocketLine:
     """A carrier's socket as the session's Line. receive and send are the ASGI server's own."""
 
-    def __init__(self, receive: Receive, send: Send, codec: TwilioMediaCodec) -> None:
+    def __init__(self, receive: Receive, send: Send, codec: MediaCodec) -> None:
         self._receive = receive
         self._send = send
         self._codec = codec
@@ -99,14 +99,16 @@ class MediaConsumer(AsyncConsumer):
         if not process.has_room:
             await self._refuse(send, 503, "draining" if process.is_draining else "full")
             return
-        if not _is_signed(scope):
+        carrier, token = (scope["url_route"]["kwargs"][name] for name in ("carrier", "media_token"))
+        origin, secrets = settings.PUBLIC_MEDIA_ORIGIN, adapters.media_secrets(carrier)
+        if not is_media_signed(carrier, scope, origin=origin, media_token=token, secrets=secrets):
             await self._refuse(send, 403, "bad_signature")
             return
         with process.place():
             token = scope["url_route"]["kwargs"]["media_token"]
             try:
                 async with asyncio.timeout(_PLAN_S):
-                    plan = await process.in_thread(load_plan, token)
+                    plan = await process.in_thread(load_plan, token, carrier)
             except StreamRefused as error:
                 await self._refuse(send, 403, error.reason)
                 return
@@ -116,7 +118,7 @@ class MediaConsumer(AsyncConsumer):
                 return
             with structlog.contextvars.bound_contextvars(**bound_ids(plan)):
                 await send({"type": "websocket.accept"})
-                await self._converse(plan, WebSocketLine(receive, send, TwilioMediaCodec()))
+                await self._converse(plan, WebSocketLine(receive, send, codec_for(carrier)))
 
     async def _converse(self, plan: CallPlan, line: WebSocketLine) -> None:
         """From the stream's start to its end. The token is used: what goes wrong from here on ends this call only."""
@@ -126,7 +128,7 @@ class MediaConsumer(AsyncConsumer):
                 return
             _check_start(started, plan)
         except MediaProtocolError as error:
-            metrics.PROTOCOL_ERRORS.labels("twilio", error.code).inc()
+            metrics.PROTOCOL_ERRORS.labels(plan.carrier, error.code).inc()
             log.warning("media_stream_refused", code=error.code)
             await line.close(_POLICY)
             return
@@ -140,7 +142,7 @@ class MediaConsumer(AsyncConsumer):
         finally:
             process.commands.remove(plan.call_id, session)
         if line.n_missing:
-            metrics.FRAMES_MISSING.labels("twilio").inc(line.n_missing)
+            metrics.FRAMES_MISSING.labels(plan.carrier).inc(line.n_missing)
         log.info("session_ended", cause=str(end.cause), detail=end.detail, n_missing=line.n_missing)
 
     @staticmethod
@@ -157,22 +159,6 @@ def _voice_ai_for(provider: str) -> VoiceAI:
         return adapters.voice_ai_for(provider)
     except DomainError as error:
         raise VoiceAIError(error.code, retryable=False) from error
-
-
-def _is_signed(scope: Scope) -> bool:
-    """Whether the carrier signed this very address, as we gave it: origin from settings, path byte for byte."""
-    if scope["query_string"]:
-        return False
-    headers: list[tuple[bytes, bytes]] = scope["headers"]
-    given = [value for name, value in headers if name == b"x-twilio-signature"]
-    if len(given) != 1:
-        return False
-    try:
-        url = settings.PUBLIC_MEDIA_ORIGIN + scope["raw_path"].decode("ascii")
-        signature = given[0].decode("ascii")
-    except UnicodeDecodeError:
-        return False
-    return any(RequestValidator(secret).validate(url, {}, signature) for secret in adapters.twilio_secrets())
 
 
 def _check_start(started: StreamStarted, plan: CallPlan) -> None:

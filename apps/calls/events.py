@@ -24,6 +24,10 @@ class EventKind(models.TextChoices):
     RINGING = "ringing", _("ringing")
     ANSWERED = "answered", _("answered")
     MACHINE_VERDICT = "machine_verdict", _("the carrier listened who picked up")  # answered_by, verdict, took_ms
+    ANSWER_VERDICT = "answer_verdict", _("who picked up")  # verdict, source, action, at_ms, evidence
+    VERDICT_CORRECTED = "verdict_corrected", _("who picked up: corrected")  # verdict, before, by
+    MESSAGE_LEFT = "message_left", _("the message is left")  # after: beep, pause, carrier or time_limit
+    LANGUAGE_CHANGED = "language_changed", _("the language changed")  # from, to, scores, heard; by, if a person did it
     STREAM_STARTED = "stream_started", _("audio connected")
     STREAM_STOPPED = "stream_stopped", _("audio disconnected")
     STREAM_ERROR = "stream_error", _("the audio connection failed")  # error
@@ -54,6 +58,7 @@ class EventKind(models.TextChoices):
     RECORDING_ERASED = "recording_erased", _("recording erased")  # reason (models.recording.ErasedWhy), by
     RECORDING_PLAYED = "recording_played", _("recording listened to")  # by, recording
     RECORDING_DOWNLOADED = "recording_downloaded", _("recording downloaded")  # by, recording
+    RECORDING_SAVED = "recording_saved", _("the carrier has finished its recording")
     INBOUND = "inbound", _("called us")  # from, to
     INBOUND_REFUSED = "inbound_refused", _("not taken")  # reason
     TRANSFER_STARTED = "transfer_started", _("the other number is being rung")  # to

@@ -12,6 +12,12 @@ CALLS_PLACED = Counter("callcentre_calls_placed_total", "Calls a carrier accepte
 PLACINGS_UNKNOWN = Counter(
     "callcentre_placings_unknown_total", "Requests for a call that a carrier did not answer in time.", ["carrier"]
 )
+INBOUND_CALLS = Counter(
+    "callcentre_inbound_calls_total", "Calls to our numbers, by what became of them at the door.", ["carrier", "route"]
+)
+TRANSFERS = Counter(
+    "callcentre_transfers_total", "Calls passed on to another number: asked, joined or failed.", ["carrier", "result"]
+)
 LEGS_ENDED = Counter("callcentre_legs_ended_total", "Legs that ended.", ["carrier", "outcome"])
 LEGS_RECONCILED = Counter(
     "callcentre_legs_reconciled_total", "Legs that the periodic check had to look after.", ["case"]

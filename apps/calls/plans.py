@@ -32,7 +32,7 @@ class StreamRefused(Exception):
         self.reason = reason
 
 
-def load_plan(media_token: str) -> CallPlan:
+def load_plan(media_token: str, carrier: str) -> CallPlan:
     """Use up a leg's media token and gather all that its session needs. Raises StreamRefused.
 
     The token opens one stream: of two sockets with the same token one finds it used.
@@ -40,6 +40,7 @@ def load_plan(media_token: str) -> CallPlan:
     now = timezone.now()
     is_mine = Leg.objects.filter(
         media_token=media_token,
+        carrier=carrier,
         media_token_expires_at__gt=now,
         state__in=[LegState.QUEUED, LegState.RINGING, LegState.ANSWERED],
     ).update(

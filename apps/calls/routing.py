@@ -5,6 +5,7 @@ from typing import Any
 from channels.routing import URLRouter
 from django.urls import re_path
 
+from apps.calls.carriers.capabilities import CAPABILITIES
 from apps.calls.consumers import media_consumer
 from apps.calls.media_process import MediaProcess, Receive, Scope, Send, make_media_process
 
@@ -14,7 +15,8 @@ class MediaApplication:
 
     def __init__(self, process: MediaProcess) -> None:
         self._process = process
-        route = re_path(r"^media/twilio/(?P<media_token>[\w-]{20,64})$", media_consumer(process))
+        carriers = "|".join(CAPABILITIES)
+        route = re_path(rf"^media/(?P<carrier>{carriers})/(?P<media_token>[\w-]{{20,64}})$", media_consumer(process))
         self._sockets: Any = URLRouter([route])
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

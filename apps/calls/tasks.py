@@ -4,7 +4,7 @@ from celery import shared_task
 from django.conf import settings
 from django.utils import timezone
 
-from apps.calls.services import ending, placing, reconcile, recordings
+from apps.calls.services import carrier_recordings, commanding, ending, placing, reconcile, recordings, transfers
 
 
 @shared_task(name="calls.dial_legs")
@@ -15,6 +15,51 @@ def dial_legs(*leg_ids: int) -> None:
 @shared_task(name="calls.hang_up_leg")
 def hang_up_leg(leg_id: int) -> None:
     ending.hang_up_leg(leg_id)
+
+
+@shared_task(name="calls.end_leg")
+def end_leg(leg_id: int) -> None:
+    ending.end_leg(leg_id)
+
+
+@shared_task(name="calls.answer_leg")
+def answer_leg(leg_id: int) -> None:
+    commanding.answer_leg(leg_id)
+
+
+@shared_task(name="calls.start_stream")
+def start_stream(leg_id: int) -> None:
+    commanding.start_stream(leg_id)
+
+
+@shared_task(name="calls.reopen_stream")
+def reopen_stream(leg_id: int, n_lost: int) -> None:
+    commanding.reopen_stream(leg_id, n_lost)
+
+
+@shared_task(name="calls.open_granted_stream")
+def open_granted_stream(leg_id: int, n_lost: int) -> None:
+    commanding.open_granted_stream(leg_id, n_lost)
+
+
+@shared_task(name="calls.forward_leg")
+def forward_leg(leg_id: int) -> None:
+    commanding.forward_leg(leg_id)
+
+
+@shared_task(name="calls.reject_call")
+def reject_call(carrier: str, carrier_call_id: str, is_busy: int) -> None:
+    commanding.reject_call(carrier, carrier_call_id, is_busy)
+
+
+@shared_task(name="calls.settle_transfer")
+def settle_transfer(leg_id: int) -> None:
+    transfers.target_ended(leg_id)
+
+
+@shared_task(name="calls.fetch_recording")
+def fetch_recording(leg_id: int, reference: str, url: str, started_at: str, duration_ms: int, n_try: int) -> None:
+    carrier_recordings.fetch_recording(leg_id, reference, url, started_at, duration_ms, n_try)
 
 
 @shared_task(name="calls.reconcile_leg")

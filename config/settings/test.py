@@ -7,6 +7,10 @@ os.environ.setdefault("SECRET_KEY", "test-only-" + "x" * 50)
 os.environ.setdefault("TWILIO_ACCOUNT_SID", "AC" + "0" * 31 + "1")
 os.environ.setdefault("TWILIO_AUTH_TOKEN", "0123456789abcdef0123456789abcdef")
 os.environ.setdefault("OPENAI_API_KEY", "sk-test")
+os.environ.setdefault("TELNYX_API_KEY", "KEY" + "0" * 40)
+os.environ.setdefault("TELNYX_CONNECTION_ID", "1494404757140276705")
+os.environ.setdefault("TELNYX_PUBLIC_KEY", "A6EHv/POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg=")  # of the seed 00 01 … 1f
+os.environ.setdefault("TELNYX_WEBHOOK_IPS", "127.0.0.1/32")
 # The suite asks more in a minute than anybody may; the test of the limits sets its own.
 os.environ.setdefault("API_ANON_PER_MINUTE", "1000000")
 os.environ.setdefault("API_USER_PER_MINUTE", "1000000")

@@ -17,9 +17,10 @@ from django.conf import settings as django_settings
 from django.test import Client
 
 from apps.calls import adapters
-from apps.calls.carriers.twilio.rest import TwilioCarrier
+from apps.calls.carriers.capabilities import CAPABILITIES
 from apps.core import breaker
 from tests.factories.calls import signature
+from tests.factories.telnyx import signing_key_pem
 
 FINAL = {"completed", "busy", "no-answer", "failed", "canceled"}
 
@@ -71,6 +72,8 @@ def carrier_process() -> Iterator[CarrierProcess]:
     env = os.environ | {
         "TWILIO_ACCOUNT_SID": django_settings.TWILIO_ACCOUNT_SID,
         "TWILIO_AUTH_TOKEN": django_settings.TWILIO_AUTH_TOKEN,
+        "TELNYX_API_KEY": django_settings.TELNYX_API_KEY,
+        "SANDBOX_TELNYX_SIGNING_KEY": signing_key_pem(),
     }
     command = [sys.executable, "-m", "apps.sandbox.carrier", "--port", str(port), "--speed", "20", "--cps", "100"]
     process = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -93,16 +96,17 @@ def carrier_process() -> Iterator[CarrierProcess]:
 def carrier(carrier_process, settings) -> Iterator[CarrierProcess]:
     """The product talks to the carrier process; no fault and no call of another test is left in it."""
     settings.TWILIO_API_BASE = carrier_process.base
+    settings.TELNYX_API_BASE = f"{carrier_process.base}/v2"
     settings.CARRIER_TIMEOUT_S = 2
     adapters.carrier_for.cache_clear()
-    adapters.carrier_for("twilio")
-    breaker.close("twilio")
+    clients = [adapters.carrier_for(name) for name in CAPABILITIES]
+    for name in CAPABILITIES:
+        breaker.close(name)
     yield carrier_process
     carrier_process.control("POST", "reset")
-    breaker.close("twilio")
-    client = adapters.carrier_for("twilio")
-    assert isinstance(client, TwilioCarrier)
-    client.close()
+    for client in clients:
+        breaker.close(client.name)
+        client.close()
     adapters.carrier_for.cache_clear()
 
 

@@ -30,7 +30,7 @@ def leg() -> Leg:
 def test_a_plan_speaks_the_language_of_the_call_whoever_reads(leg):
     make_disposition("sale")
     with translation.override("cs"):
-        plan = load_plan(leg.media_token)
+        plan = load_plan(leg.media_token, "twilio")
     assert plan.greeting == "Hola Ana, soy Ada."
     assert plan.brief.instructions.endswith("Vende.")
     assert plan.brief.languages == ["es", "en", "cs"]
@@ -43,11 +43,11 @@ def test_a_plan_speaks_the_language_of_the_call_whoever_reads(leg):
 def test_a_text_missing_in_the_language_of_the_call_is_english(leg):
     leg.call.language = "cs"
     leg.call.save()
-    assert load_plan(leg.media_token).greeting == "Hello Ana, Ada of Acme."
+    assert load_plan(leg.media_token, "twilio").greeting == "Hello Ana, Ada of Acme."
 
 
 def test_the_person_is_not_named_to_the_provider_by_number(leg):
-    plan = load_plan(leg.media_token)
+    plan = load_plan(leg.media_token, "twilio")
     assert leg.call.remote_phone not in plan.brief.instructions
     assert plan.brief.caller_id
     assert leg.call.remote_phone not in plan.brief.caller_id
@@ -55,22 +55,22 @@ def test_the_person_is_not_named_to_the_provider_by_number(leg):
 
 def test_a_plan_costs_a_handful_of_queries(leg, django_assert_max_num_queries):
     with django_assert_max_num_queries(4):
-        load_plan(leg.media_token)
+        load_plan(leg.media_token, "twilio")
 
 
 def test_a_token_opens_one_stream(leg):
-    load_plan(leg.media_token)
+    load_plan(leg.media_token, "twilio")
     with pytest.raises(StreamRefused) as refused:
-        load_plan(leg.media_token)
+        load_plan(leg.media_token, "twilio")
     assert refused.value.reason == "used_token"
     with pytest.raises(StreamRefused) as refused:
-        load_plan("z" * 32)
+        load_plan("z" * 32, "twilio")
     assert refused.value.reason == "unknown_token"
 
 
 def test_a_first_stream_has_no_past(leg):
     Turn.objects.create(call=leg.call, speaker="ai", text="?", item_id="a", started_ms=0, ended_ms=1, at=timezone.now())
-    plan = load_plan(leg.media_token)
+    plan = load_plan(leg.media_token, "twilio")
     assert (list(plan.history), plan.offset_ms) == ([], 0)
 
 
@@ -81,7 +81,7 @@ def test_a_second_stream_knows_what_was_said_and_since_when_the_call_runs(leg):
             call=leg.call, speaker=speaker, text=text, item_id=f"i{n}", started_ms=n * 1000, ended_ms=n * 1000, at=now
         )
     Leg.objects.filter(pk=leg.pk).update(n_media_sessions=1, media_opened_at=now - timedelta(seconds=30))
-    plan = load_plan(leg.media_token)
+    plan = load_plan(leg.media_token, "twilio")
     assert list(plan.history) == [PastTurn("ai", "Hello."), PastTurn("caller", "Who?")]
     assert 30_000 <= plan.offset_ms < 60_000
 
@@ -89,6 +89,6 @@ def test_a_second_stream_knows_what_was_said_and_since_when_the_call_runs(leg):
 def test_a_call_from_nobody_we_know_has_a_plan_too(leg):
     leg.call.contact = None
     leg.call.save()
-    plan = load_plan(leg.media_token)
-    assert plan.greeting == "Hola, soy Ada."
+    plan = load_plan(leg.media_token, "twilio")
+    assert plan.greeting.startswith("Hola, soy Ada. ")
     assert "Contact:" not in plan.brief.instructions

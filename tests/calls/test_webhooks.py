@@ -48,7 +48,7 @@ def test_unsigned_and_mis_signed_webhooks_change_nothing(hook, signed, headers):
     assert answer.status_code == 403
     assert facts(leg) == before
     assert refused("signature") == n_before + 1
-    assert [line["layer"] for line in lines if line["event"] == "webhook_refused"] == ["signature"]
+    assert [line["layer"] for line in lines if line["event"] == "webhook_signature_wrong"] == ["signature"]
 
 
 def test_a_signature_for_another_leg_or_other_fields_is_refused(hook, client, settings):
@@ -116,8 +116,8 @@ def test_unknown_tokens_are_acknowledged_and_a_call_of_nobody_is_hung_up(hook):
     form = {"CallSid": sid(), "CallStatus": "in-progress", "AnsweredBy": "human", "StreamEvent": "stream-started"}
     for name in ("status", "amd", "stream"):
         assert hook(name, "no-such-token", form).status_code == 204
-    for name in ("answer", "after-stream"):
-        answer = hook(name, "no-such-token", form)
+    for name, rest in (("answer", ""), ("after-stream", "/0")):
+        answer = hook(name, f"no-such-token{rest}", form)
         assert [element.tag for element in ET.fromstring(answer.content)] == ["Hangup"]
     assert refused("unknown") == n_before + 5
     leg.refresh_from_db()
@@ -163,7 +163,7 @@ def test_an_answered_call_is_joined_to_its_media_socket(hook, settings):
     stream = document.find("Connect/Stream")
     assert stream.get("url") == f"{settings.PUBLIC_MEDIA_ORIGIN}/media/twilio/{leg.media_token}"
     assert stream.get("statusCallback") == f"{settings.PUBLIC_ORIGIN}/hooks/twilio/stream/{leg.token}"
-    assert document.find("Connect").get("action") == f"{settings.PUBLIC_ORIGIN}/hooks/twilio/after-stream/{leg.token}"
+    assert document.find("Connect").get("action") == f"{settings.PUBLIC_ORIGIN}/hooks/twilio/after-stream/{leg.token}/0"
     assert {p.get("name"): p.get("value") for p in stream} == {"call_id": str(leg.call_id)}
     assert first["Content-Type"].startswith("text/xml")
     assert again.content == first.content
@@ -182,8 +182,8 @@ def test_a_lost_media_socket_gets_a_new_token_a_few_times(hook, queue, django_ca
     form = {"CallSid": leg.carrier_call_id, "CallStatus": "in-progress"}
     tokens, pauses = [], []
     with django_capture_on_commit_callbacks(execute=True):
-        for _ in range(5):
-            document = ET.fromstring(hook("after-stream", leg.token, form).content)
+        for n in range(5):
+            document = ET.fromstring(hook("after-stream", f"{leg.token}/{n}", form).content)
             if document.find("Hangup") is None:
                 tokens.append(document.find("Connect/Stream").get("url").rpartition("/")[2])
                 pauses.append(int(document.find("Pause").get("length")))
@@ -197,7 +197,7 @@ def test_a_lost_media_socket_gets_a_new_token_a_few_times(hook, queue, django_ca
 
 def test_after_three_media_sessions_a_further_loss_ends_the_call(hook):
     leg = make_leg(LegState.ANSWERED, n_media_sessions=3)
-    answer = hook("after-stream", leg.token, {"CallSid": leg.carrier_call_id, "CallStatus": "in-progress"})
+    answer = hook("after-stream", f"{leg.token}/0", {"CallSid": leg.carrier_call_id, "CallStatus": "in-progress"})
     assert ET.fromstring(answer.content).find("Hangup") is not None
     leg.call.refresh_from_db()
     assert leg.call.end_reason == EndReason.MEDIA_LOST
@@ -211,7 +211,7 @@ def test_a_media_socket_that_closed_on_purpose_is_not_opened_again(hook, why):
         Call.objects.filter(pk=leg.call_id).update(end_reason=EndReason.AI_ENDED)
     else:
         status = "completed"
-    answer = hook("after-stream", leg.token, {"CallSid": leg.carrier_call_id, "CallStatus": status})
+    answer = hook("after-stream", f"{leg.token}/0", {"CallSid": leg.carrier_call_id, "CallStatus": status})
     assert [element.tag for element in ET.fromstring(answer.content)] == ["Hangup"]
     leg.refresh_from_db()
     assert leg.state == LegState.ANSWERED  # its end is told by the status callback, with time and duration

@@ -33,6 +33,7 @@ class EndReason(models.TextChoices):
     MEDIA_LOST = "media_lost", _("the audio connection was lost")
     CARRIER_FAILED = "carrier_failed", _("the carrier failed")
     NOT_PLACED = "not_placed", _("never reached the carrier")
+    TRANSFERRED = "transferred", _("passed on to another number")
 
 
 class CallQuerySet(models.QuerySet["Call"]):
@@ -53,6 +54,9 @@ class Call(models.Model):
     )
     language = models.CharField(_("language"), max_length=8, choices=Language.choices)
     remote_phone = models.CharField(_("other side"), max_length=16)
+    transferred_to = models.CharField(
+        _("passed on to"), max_length=16, blank=True, help_text=_("The number that took the call over from the AI.")
+    )
     brief = models.JSONField(default=dict, blank=True)
     correlation_id = models.UUIDField(default=uuid.uuid4, editable=False, unique=True)
     rule_version = models.CharField(

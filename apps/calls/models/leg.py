@@ -14,6 +14,7 @@ from apps.calls.states import LIVE, LegState, Outcome
 class Party(models.TextChoices):
     CUSTOMER = "customer", _("customer")
     AGENT = "agent", _("agent")
+    TARGET = "target", _("who the call was passed on to")
 
 
 def new_token() -> str:

@@ -30,7 +30,7 @@ _REASONS = {
     Outcome.CANCELED: EndReason.STAFF_ENDED,
     Outcome.NOT_PLACED: EndReason.NOT_PLACED,
 }
-# These end with the media socket, whose closing lets the carrier's document hang up: the request is a second rope.
+# These end with the media socket. Where its closing lets the carrier hang up, our request is a second rope.
 _FROM_SESSION = {EndReason.AI_ENDED, EndReason.TIME_LIMIT, EndReason.AI_FAILED}
 _SECOND_ROPE_S = 4.0
 _AGAIN_S = 5.0
@@ -56,10 +56,19 @@ def request_end(call_id: int, *, reason: EndReason | str, by: User | None = None
                 leg, Outcome.CANCELED, at=now, only_if=Q(state=LegState.CREATED)
             ):
                 continue
-            countdown_s = _SECOND_ROPE_S if reason in _FROM_SESSION else None
+            is_second_rope = reason in _FROM_SESSION and adapters.capabilities_of(leg.carrier).hangs_up_after_stream
+            countdown_s = _SECOND_ROPE_S if is_second_rope else None
             enqueue("calls.hang_up_leg", leg.pk, countdown_s=countdown_s)
         log.info("call_end_requested", reason=str(reason))
     return True
+
+
+def end_leg(leg_id: int) -> None:
+    """End a leg that should have ended with the other one of its call, known to the carrier or not."""
+    leg = Leg.objects.get(pk=leg_id)
+    if leg.state != LegState.ENDED and leg.carrier_call_id is None:
+        enqueue("calls.reconcile_leg", leg_id)
+    hang_up_leg(leg_id)
 
 
 def hang_up_leg(leg_id: int) -> None:
@@ -137,6 +146,8 @@ def settle_leg(
         sip_code=sip_code,
         duration_s=talk_s or None,
     )
+    if leg.party == Party.TARGET:
+        enqueue("calls.settle_transfer", leg.pk)
     _settle_call(call, leg, outcome=outcome, at=at)
     announce(call, leg)
     log.info("leg_ended", leg_id=leg.pk, outcome=str(outcome), talk_s=talk_s, sip_code=sip_code)
@@ -145,12 +156,15 @@ def settle_leg(
 
 def _settle_call(call: Call, leg: Leg, *, outcome: Outcome, at: datetime) -> None:
     """End the call with its last leg; what the customer's leg came to is what the call came to."""
-    if Leg.objects.filter(call_id=call.pk).live().exists():
+    if others := list(Leg.objects.filter(call_id=call.pk).live().values_list("pk", flat=True)):
+        if leg.party == Party.CUSTOMER:  # nobody is left for them to talk to
+            for other_id in others:
+                enqueue("calls.end_leg", other_id, countdown_s=_SECOND_ROPE_S)
         return
     if leg.party != Party.CUSTOMER:
         customer = Leg.objects.filter(call_id=call.pk, party=Party.CUSTOMER).order_by("-pk").first()
         outcome = Outcome(customer.outcome) if customer is not None else outcome
-    reason = call.end_reason or _REASONS[outcome]
+    reason = call.end_reason or (EndReason.TRANSFERRED if call.transferred_to else _REASONS[outcome])
     moved = Call.objects.filter(pk=call.pk, ended_at__isnull=True).update(
         outcome=outcome, end_reason=reason, answered_at=call.answered_at or leg.answered_at, ended_at=at
     )

@@ -17,7 +17,7 @@ from apps.calls.metrics import CALLS_CREATED, CALLS_REFUSED, PLACINGS_UNKNOWN
 from apps.calls.models import Call, CallEvent, Direction, Leg, Number, Party, VirtualAgent
 from apps.calls.selectors import live_call_card
 from apps.calls.services.ending import settle_leg
-from apps.calls.services.grants import TOKEN_LIFE_S
+from apps.calls.services.media_sessions import TOKEN_LIFE_S
 from apps.calls.services.progress import leg_accepted, leg_accepted_at_once
 from apps.calls.services.steps import claim_undialled, mark_asked
 from apps.calls.services.story import announce, call_context, lock_leg, tell
@@ -177,7 +177,7 @@ def _dial(leg: Leg) -> None:
         turn = near_turn(brief.pace_key, per_second=brief.calls_per_second, max_wait_s=MAX_WAIT_S)
         if turn is None:
             _put_back(leg, reason="pace")
-        elif _still_wanted(leg, brief):
+        elif _still_wanted(leg):
             _place(leg, brief, turn)
 
 
@@ -200,7 +200,7 @@ def _may_dial(leg: Leg) -> bool:
     return True
 
 
-def _still_wanted(leg: Leg, brief: CallBrief) -> bool:
+def _still_wanted(leg: Leg) -> bool:
     """Whether the leg is still to be dialled after the wait, and by us: requested_at is set once, by who will ask.
 
     A leg without it has not been asked for, whatever became of its worker; a leg with it may have been.
@@ -208,9 +208,12 @@ def _still_wanted(leg: Leg, brief: CallBrief) -> bool:
     now = timezone.now()
     media_until = None
     if not adapters.capabilities_of(leg.carrier).takes_documents:  # it opens the socket as soon as somebody answers
-        media_until = now + timedelta(seconds=brief.ring_timeout_s + 2 * TOKEN_LIFE_S)
-    if mark_asked(leg, now=now, media_until=media_until):  # with its line in the story, which stands even if we die in the next moment
-        return True  # and who asks for its end from now on finds it with the carrier
+        ring_s = CallBrief.from_json(leg.call.brief).ring_timeout_s
+        media_until = now + timedelta(seconds=ring_s + 2 * TOKEN_LIFE_S)
+    # With its line in the story, which stands even if we die in the next moment; and who asks for its end from now on
+    # finds it with the carrier.
+    if mark_asked(leg, now=now, media_until=media_until):
+        return True
     with transaction.atomic():
         call, row = lock_leg(leg.pk)
         outcome = Outcome.CANCELED if call.end_reason else Outcome.NOT_PLACED

@@ -9,13 +9,15 @@ from django.utils import timezone
 
 from apps.calls.carriers.base import LineNews, LineStatus, MachineNews, StreamNews, Verdict
 from apps.calls.events import EventKind
-from apps.calls.metrics import CALLS_PLACED, RING_SECONDS
+from apps.calls.metrics import CALLS_PLACED, RING_SECONDS, TRANSFERS
 from apps.calls.models import Call, Leg, Party
 from apps.calls.services.ending import settle_leg
+from apps.calls.services.media_commands import send_to_session
 from apps.calls.services.steps import mark_accepted
 from apps.calls.services.story import announce, call_context, is_told, lock_leg, send_after_commit, tell
-from apps.calls.signals import call_answered
+from apps.calls.signals import call_answered, outcome_corrected
 from apps.calls.states import LegState, Outcome, earlier_than
+from apps.core import phone
 from apps.core.queue import enqueue
 
 log = structlog.get_logger(__name__)
@@ -41,9 +43,16 @@ _STAMP_PRECISION = timedelta(seconds=2)
 _TALKED = [Outcome.ANSWERED, Outcome.VOICEMAIL]
 
 
-def outcome_of(status: LineStatus, verdict: Verdict) -> Outcome:
-    """What a final status comes to. A fax machine counts as voicemail: something picked up that is no person."""
-    if status is not LineStatus.COMPLETED:
+def outcome_of(status: LineStatus, verdict: Verdict, *, was_answered: bool = True, is_ending: bool = False) -> Outcome:
+    """What a final status comes to. A fax machine counts as voicemail: something picked up that is no person.
+
+    was_answered: as far as we know. is_ending: somebody of ours wanted it ended.
+    """
+    if status is LineStatus.OVER and not was_answered:
+        return Outcome.CANCELED if is_ending else Outcome.FAILED
+    if status is LineStatus.COMPLETED and not was_answered and is_ending:
+        return Outcome.CANCELED  # carriers call it a normal end, too, when we hang up while it rings
+    if status not in {LineStatus.COMPLETED, LineStatus.OVER}:
         return _OUTCOMES[status]
     return Outcome.VOICEMAIL if verdict in {Verdict.MACHINE, Verdict.FAX} else Outcome.ANSWERED
 
@@ -67,14 +76,21 @@ def leg_progressed(leg_id: int, news: LineNews) -> bool:
         if not _is_ours(leg, news.carrier_call_id) or is_told(news.key):
             return False
         _note_verdict(leg, news.answered_by, news.verdict)
+        _correct_outcome(call, leg, news.verdict)
         if news.status.is_final:
             moved = settle_leg(
                 leg,
-                outcome_of(news.status, _verdict_of(leg)),
+                outcome_of(
+                    news.status,
+                    _verdict_of(leg),
+                    was_answered=leg.answered_at is not None or bool(news.duration_s),
+                    is_ending=bool(call.end_reason),
+                ),
                 at=when(news.at, now=now),
                 key=news.key,
                 sip_code=news.sip_code,
                 duration_s=news.duration_s if news.status is LineStatus.COMPLETED else None,
+                carrier_error="" if news.status is LineStatus.COMPLETED else news.cause,
             )
         else:
             moved = _move(call, leg, news, at=when(news.at, now=now), now=now)
@@ -131,13 +147,10 @@ def machine_heard(leg_id: int, news: MachineNews) -> bool:
             took_ms=news.took_ms,
         )
         _note_verdict(leg, news.answered_by, news.verdict)
-        if leg.state == LegState.ENDED and leg.outcome == Outcome.ANSWERED:
-            outcome = outcome_of(LineStatus.COMPLETED, news.verdict)
-            Leg.objects.filter(pk=leg.pk, outcome=Outcome.ANSWERED).update(outcome=outcome)
-            if leg.party == Party.CUSTOMER:
-                Call.objects.filter(pk=call.pk, outcome=Outcome.ANSWERED).update(outcome=outcome)
-                call.outcome = outcome
-            leg.outcome = outcome
+        _correct_outcome(call, leg, news.verdict)
+        if leg.party == Party.CUSTOMER and leg.state != LegState.ENDED:
+            verdict, answered_by = str(news.verdict), news.answered_by
+            send_to_session(call.pk, "machine_verdict", verdict=verdict, answered_by=answered_by)
         announce(call, leg)
         log.info("machine_verdict_heard", leg_id=leg.pk, answered_by=news.answered_by)
         return True
@@ -151,6 +164,10 @@ def stream_changed(leg_id: int, news: StreamNews) -> bool:
     with call_context(call):
         if not _is_ours(leg, news.carrier_call_id) or is_told(news.key):
             return False
+        if news.event == "started" and leg.state in earlier_than(LegState.ANSWERED):
+            # Only an answered call has a stream: the news of the answer is lost, or still on its way.
+            answered = LineNews(carrier_call_id=news.carrier_call_id, status=LineStatus.ANSWERED)
+            _move(call, leg, answered, at=when(news.at, now=now), now=now)
         kind = EventKind(f"stream_{news.event}")
         tell(call.pk, kind, when(news.at, now=now), leg_id=leg.pk, key=news.key, error=news.error)
         if news.error:
@@ -180,9 +197,21 @@ def _move(call: Call, leg: Leg, news: LineNews, *, at: datetime, now: datetime) 
             call.answered_at = at
             send_after_commit(call_answered, call_id=call.pk)
     _hang_up_if_unwanted(call, leg)
+    if state is LegState.ANSWERED and leg.party == Party.TARGET:
+        _joined(call, leg, at=at, now=now)
     announce(call, leg)
     log.info(f"leg_{state.value}", leg_id=leg.pk)
     return True
+
+
+def _joined(call: Call, target: Leg, *, at: datetime, now: datetime) -> None:
+    """Whom the call was passed on to has answered: both are talking, also where nobody had answered the caller."""
+    TRANSFERS.labels(target.carrier, "joined").inc()
+    tell(call.pk, EventKind.TRANSFERRED, at, leg_id=target.pk, to=phone.mask(target.to_number))
+    first = Leg.objects.filter(call_id=call.pk, party=Party.CUSTOMER, state__in=earlier_than(LegState.ANSWERED)).first()
+    if first is not None and first.carrier_call_id is not None:
+        first.call = call
+        _move(call, first, LineNews(first.carrier_call_id, LineStatus.ANSWERED), at=at, now=now)
 
 
 def _take_late(call: Call, leg: Leg, news: LineNews, *, at: datetime) -> None:
@@ -240,6 +269,30 @@ def _note_verdict(leg: Leg, answered_by: str, verdict: Verdict) -> None:
         return
     Leg.objects.filter(pk=leg.pk).update(answered_by=answered_by[:24])
     leg.answered_by = answered_by[:24]
+
+
+def _correct_outcome(call: Call, leg: Leg, verdict: Verdict) -> None:
+    """A verdict that comes after the end: what counted as answered was a machine. Whoever stands above is told."""
+    if leg.state != LegState.ENDED or leg.outcome != Outcome.ANSWERED:
+        return
+    outcome = outcome_of(LineStatus.COMPLETED, verdict)
+    if outcome == Outcome.ANSWERED or not Leg.objects.filter(pk=leg.pk, outcome=Outcome.ANSWERED).update(
+        outcome=outcome
+    ):
+        return
+    leg.outcome = outcome
+    is_calls = leg.party == Party.CUSTOMER and call.outcome == Outcome.ANSWERED
+    if is_calls and Call.objects.filter(pk=call.pk, outcome=Outcome.ANSWERED).update(outcome=outcome):
+        call.outcome = outcome
+        tell(
+            call.pk,
+            EventKind.OUTCOME_CORRECTED,
+            timezone.now(),
+            leg_id=leg.pk,
+            before=str(Outcome.ANSWERED),
+            outcome=str(outcome),
+        )
+        send_after_commit(outcome_corrected, call_id=call.pk)
 
 
 def _verdict_of(leg: Leg) -> Verdict:

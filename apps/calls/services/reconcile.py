@@ -15,8 +15,9 @@ from apps.calls import adapters
 from apps.calls.carriers.base import CarrierCall, CarrierError, LineStatus
 from apps.calls.events import EventKind
 from apps.calls.metrics import LEGS_RECONCILED
-from apps.calls.models import Leg
+from apps.calls.models import Leg, Party
 from apps.calls.services.ending import settle_leg
+from apps.calls.services.media_sessions import n_lost_so_far
 from apps.calls.services.placing import MAX_WAIT_S
 from apps.calls.services.progress import leg_accepted, leg_progressed
 from apps.calls.services.story import call_context, lock_leg, tell
@@ -83,11 +84,26 @@ def reconcile_leg(leg_id: int) -> None:
         elif leg.state == LegState.REQUESTED:
             _doubt(leg)
         elif leg.carrier_call_id is None:
-            _ask_carrier_for(leg)
+            if leg.party == Party.TARGET:
+                _give_up_unseen(leg)
+            else:
+                _ask_carrier_for(leg)
         else:
             if leg.call.end_reason:
                 enqueue("calls.hang_up_leg", leg_id)
             _ask_carrier_about(leg, leg.carrier_call_id)
+
+
+def _give_up_unseen(leg: Leg) -> None:
+    """The second leg of a transfer, of which the carrier never told anything: nobody was rung."""
+    now = timezone.now()
+    first_is_over = not Leg.objects.filter(call_id=leg.call_id).exclude(pk=leg.pk).live().exists()
+    if first_is_over or now - leg.created_at > timedelta(seconds=settings.LEG_UNKNOWN_S):
+        with transaction.atomic():
+            call, leg = lock_leg(leg.pk)
+            unseen = Q(carrier_call_id__isnull=True)
+            if settle_leg(leg, Outcome.NOT_PLACED, at=now, only_if=unseen, carrier_error="never told of"):
+                tell(call.pk, EventKind.NOT_FOUND, now, leg_id=leg.pk)
 
 
 def _dial_or_drop(leg: Leg) -> None:
@@ -99,6 +115,16 @@ def _dial_or_drop(leg: Leg) -> None:
         call, leg = lock_leg(leg.pk)
         if settle_leg(leg, Outcome.NOT_PLACED, at=now, only_if=Q(state=LegState.CREATED)):
             tell(call.pk, EventKind.EXPIRED, now, leg_id=leg.pk)
+
+
+def _reconnect(leg: Leg) -> None:
+    """A live call without audio, at a carrier that will not ask what to do about it: the news of the loss was lost."""
+    if adapters.capabilities_of(leg.carrier).takes_documents or leg.party != Party.CUSTOMER:
+        return
+    quiet_since = timezone.now() - timedelta(seconds=settings.LEG_QUIET_S)
+    is_silent = leg.media_heartbeat_at is None or leg.media_heartbeat_at < quiet_since
+    if leg.state == LegState.ANSWERED and is_silent and not leg.call.end_reason and not leg.call.transferred_to:
+        enqueue("calls.reopen_stream", leg.pk, n_lost_so_far(leg.pk))
 
 
 def _doubt(leg: Leg) -> None:
@@ -125,7 +151,9 @@ def _ask_carrier_for(leg: Leg) -> None:
     try:
         carrier = adapters.carrier_for(leg.carrier)
         with guard(leg.carrier):
-            found = carrier.find(to=leg.to_number, from_=leg.from_number, since=since.replace(microsecond=0))
+            found = carrier.find(
+                to=leg.to_number, from_=leg.from_number, since=since.replace(microsecond=0), token=leg.token
+            )
     except (CarrierError, CircuitOpen, adapters.CarrierNotConfigured) as error:
         log.warning("unknown_leg_not_checked", leg_id=leg.pk, error=str(error))
         return  # asked again after the next quiet spell, for as long as it takes
@@ -169,6 +197,8 @@ def _ask_carrier_about(leg: Leg, carrier_call_id: str) -> None:
         return
     if news is not None:
         leg_progressed(leg.pk, news)
+        if not news.status.is_final:
+            _reconnect(leg)
         return
     now = timezone.now()
     with transaction.atomic():

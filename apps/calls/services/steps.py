@@ -26,7 +26,8 @@ _ASK = """
     WITH wanted AS MATERIALIZED (
         SELECT id FROM calls_call WHERE id = %(call)s AND end_reason = '' AND ended_at IS NULL FOR NO KEY UPDATE
     ), moved AS (
-        UPDATE calls_leg SET requested_at = %(now)s, updated_at = %(now)s FROM wanted
+        UPDATE calls_leg SET requested_at = %(now)s, updated_at = %(now)s, media_token_expires_at = %(media_until)s
+        FROM wanted
         WHERE calls_leg.id = %(leg)s AND calls_leg.call_id = wanted.id AND calls_leg.state = %(requested)s
           AND calls_leg.requested_at IS NULL AND (calls_leg.expires_at IS NULL OR calls_leg.expires_at > %(now)s)
         RETURNING calls_leg.id, calls_leg.call_id
@@ -58,9 +59,12 @@ def claim_undialled(leg_ids: Sequence[int], *, now: datetime) -> list[int]:
         return [row[0] for row in cursor.fetchall()]
 
 
-def mark_asked(leg: Leg, *, now: datetime) -> bool:
-    """The carrier is about to be asked, by us: set once. False if it was asked, it is too late, or nobody wants it."""
-    if not _moved(_ASK, leg, now, kind=EventKind.REQUESTED):
+def mark_asked(leg: Leg, *, now: datetime, media_until: datetime | None = None) -> bool:
+    """The carrier is about to be asked, by us: set once. False if it was asked, it is too late, or nobody wants it.
+
+    media_until: how long the leg's media token holds, where the carrier is given it with the request.
+    """
+    if not _moved(_ASK, leg, now, kind=EventKind.REQUESTED, media_until=media_until):
         return False
     leg.requested_at = now
     return True

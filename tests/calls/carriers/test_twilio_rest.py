@@ -26,16 +26,18 @@ def twilio(carrier: CarrierProcess, settings):
 
 def request(to: str = "+12125550113", **fields) -> PlaceRequest:
     defaults = {"ring_timeout_s": 25, "max_duration_s": 600, "detect_machine": True}
-    return PlaceRequest(to=to, from_=FROM, webhooks=webhooks_for("token"), **{**defaults, **fields})
+    return PlaceRequest(
+        to=to, from_=FROM, token="token", webhooks=webhooks_for("twilio", "token"), **{**defaults, **fields}
+    )
 
 
 def test_a_call_is_placed_shown_found_and_hung_up(twilio, carrier):
     before = datetime.now(UTC) - timedelta(seconds=2)
     placed = twilio.place(request())
     assert (placed.to, placed.from_, placed.status) == ("+12125550113", FROM, LineStatus.QUEUED)
-    assert [call.id for call in twilio.find(to="+12125550113", from_=FROM, since=before)] == [placed.id]
-    assert twilio.find(to="+12125550113", from_=FROM, since=datetime.now(UTC) + timedelta(hours=9)) == []
-    assert twilio.find(to="+12125550199", from_=FROM, since=before) == []
+    assert [call.id for call in twilio.find(to="+12125550113", from_=FROM, since=before, token="token")] == [placed.id]
+    assert twilio.find(to="+12125550113", from_=FROM, since=datetime.now(UTC) + timedelta(hours=9), token="token") == []
+    assert twilio.find(to="+12125550199", from_=FROM, since=before, token="token") == []
     twilio.hang_up(placed.id)
     carrier.wait_until_over("+12125550113")
     news = twilio.fetch(placed.id)
@@ -103,7 +105,7 @@ def test_nobody_there_means_nothing_was_asked():
 def test_phone_numbers_do_not_reach_the_log(twilio, caplog):
     with caplog.at_level("DEBUG"):
         twilio.place(request())
-        twilio.find(to="+12125550113", from_=FROM, since=datetime.now(UTC))
+        twilio.find(to="+12125550113", from_=FROM, since=datetime.now(UTC), token="token")
     assert "5550113" not in "".join(
         record.getMessage() for record in caplog.records if record.name.startswith("twilio")
     )

@@ -18,12 +18,25 @@ from twilio.http.response import Response
 from twilio.rest import Client
 from twilio.rest.api.v2010.account.call import CallInstance
 
-from apps.calls.carriers.base import CarrierCall, CarrierError, Fault, LineNews, LineStatus, PlaceRequest
+from apps.calls.carriers.base import (
+    CarrierCall,
+    CarrierError,
+    Fault,
+    LineNews,
+    LineStatus,
+    PlaceRequest,
+    RecordingNews,
+    TransferRequest,
+    Webhooks,
+)
+from apps.calls.carriers.capabilities import CAPABILITIES
+from apps.calls.carriers.twilio.webhooks import transfer_document
 from apps.calls.carriers.twilio.words import STATUSES, verdict_of, whole_number
 from apps.calls.metrics import CARRIER_ERRORS, CARRIER_REQUEST_SECONDS
 
 _OFFICIAL = "https://api.twilio.com"
 _POOL = 32
+_CHUNK = 65_536
 # By default Twilio tries a webhook again only if it could not connect; the fragment, which it neither sends nor signs,
 # asks for more: three tries in all, after our errors and time-outs too.
 _TRY_AGAIN = "#rc=2&rp=5xx,ct,rt"
@@ -92,9 +105,13 @@ class TwilioCarrier:
     """One account. Safe to share between threads; make it after a fork, not before."""
 
     name = "twilio"
+    capabilities = CAPABILITIES["twilio"]
 
     def __init__(self, *, account_sid: str, auth_token: str, api_base: str, timeout_s: float) -> None:
         self._http = _HttpClient(api_base, timeout_s)
+        self._account = f"{api_base.rstrip('/')}/2010-04-01/Accounts/{account_sid}"
+        self._auth = (account_sid, auth_token)
+        self._timeout_s = timeout_s
         self._client = Client(account_sid, auth_token, http_client=self._http)
 
     def close(self) -> None:
@@ -146,12 +163,70 @@ class TwilioCarrier:
             duration_s=call.duration_s,
         )
 
-    def find(self, *, to: str, from_: str, since: datetime) -> list[CarrierCall]:
-        # Twilio's own filter is by start time, which a call that still waits in its queue does not have.
+    def find(self, *, to: str, from_: str, since: datetime, token: str) -> list[CarrierCall]:
+        # Twilio keeps no word of ours with a call: numbers and time have to do. Its own filter is by start time, which
+        # a call that still waits in its queue does not have.
         with _operation("find"):
             calls = [_shown(call) for call in self._client.calls.list(to=to, from_=from_, limit=50, page_size=50)]
         young = [call for call in calls if call.created_at is not None and call.created_at >= since]
         return sorted(young, key=lambda call: (call.created_at or since, call.id))
+
+    def transfer(self, carrier_call_id: str, request: TransferRequest) -> None:
+        document = transfer_document(
+            to=request.to,
+            caller_id=request.from_,
+            done_url=request.webhooks.transferred,
+            status_url=request.target.status,
+            ring_timeout_s=request.ring_timeout_s,
+            max_duration_s=request.max_duration_s,
+        )
+        with _operation("transfer"):
+            self._client.calls(carrier_call_id).update(twiml=document)
+
+    def send_dtmf(self, carrier_call_id: str, digits: str) -> None:
+        raise CarrierError("Twilio plays no keys into a call that has a media stream", fault=Fault.CONFIG)
+
+    def start_recording(self, carrier_call_id: str, webhooks: Webhooks, *, token: str) -> str:
+        with _operation("start_recording"):
+            recording = self._client.calls(carrier_call_id).recordings.create(
+                recording_channels="dual",
+                recording_status_callback=webhooks.recording + _TRY_AGAIN,
+                recording_status_callback_method="POST",
+                recording_status_callback_event=["completed", "absent"],
+            )
+            if not isinstance(recording.sid, str):
+                raise TypeError("an answer without sid")
+            return recording.sid
+
+    def pause_recording(self, carrier_call_id: str, recording_id: str) -> None:
+        self._change_recording("pause_recording", carrier_call_id, recording_id, "paused", pause_behavior="silence")
+
+    def resume_recording(self, carrier_call_id: str, recording_id: str) -> None:
+        self._change_recording("resume_recording", carrier_call_id, recording_id, "in-progress")
+
+    def stop_recording(self, carrier_call_id: str, recording_id: str) -> None:
+        self._change_recording("stop_recording", carrier_call_id, recording_id, "stopped")
+
+    def _change_recording(
+        self, operation: str, carrier_call_id: str, recording_id: str, status: str, **options: str
+    ) -> None:
+        with _operation(operation):
+            recordings = self._client.calls(carrier_call_id).recordings
+            recordings(recording_id or "Twilio.CURRENT").update(status=status, **options)
+
+    def fetch_recording(self, news: RecordingNews) -> Iterator[bytes]:
+        # From the id, not from the URL that was told: our credentials go to nobody else.
+        url = f"{self._account}/Recordings/{news.recording_id}.wav"
+        with _operation("fetch_recording"):
+            try:
+                with self._http.session.get(url, auth=self._auth, stream=True, timeout=self._timeout_s) as response:
+                    if response.status_code != 200:
+                        fault = Fault.OVER if response.status_code in {404, 410} else Fault.OUTAGE
+                        message = f"{response.status_code} for a recording"
+                        raise CarrierError(message, fault=fault, retryable=fault is Fault.OUTAGE)
+                    yield from response.iter_content(_CHUNK)
+            except requests.RequestException as error:
+                raise CarrierError(f"{type(error).__name__}", fault=Fault.OUTAGE, retryable=True) from error
 
 
 @contextmanager

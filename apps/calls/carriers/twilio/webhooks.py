@@ -9,8 +9,17 @@ from urllib.parse import urlparse
 from twilio.request_validator import RequestValidator, add_port, remove_port
 from twilio.twiml.voice_response import VoiceResponse
 
-from apps.calls.carriers.base import LineNews, LineStatus, MachineNews, StreamNews
+from apps.calls.carriers.base import (
+    InboundCall,
+    LineNews,
+    LineStatus,
+    MachineNews,
+    RecordingNews,
+    StreamNews,
+    TransferNews,
+)
 from apps.calls.carriers.twilio.words import STATUSES, moment, verdict_of, whole_number
+from apps.calls.carriers.unusable import UnusableWebhook
 
 _STREAM_EVENTS = {"stream-started": "started", "stream-stopped": "stopped", "stream-error": "error"}
 
@@ -20,14 +29,6 @@ class FormData(Protocol):
 
     def getlist(self, key: str, /) -> list[str]: ...
     def __iter__(self) -> Iterator[str]: ...
-
-
-class UnusableWebhook(ValueError):
-    """Signed by the carrier, but it does not say what it must. ``code`` names the field."""
-
-    def __init__(self, code: str) -> None:
-        super().__init__(code)
-        self.code = code
 
 
 def is_signed(url: str, form: FormData | None, signature: str, secrets: Iterable[str]) -> bool:
@@ -129,6 +130,65 @@ def read_after_stream(form: FormData) -> LineNews:
     return LineNews(carrier_call_id=sid, status=status)
 
 
+def read_recording(form: FormData) -> RecordingNews | None:
+    """A recording is ready, or there is none; None while it is neither. Raises UnusableWebhook."""
+    recording_id = _field(form, "RecordingSid")
+    status = _field(form, "RecordingStatus")
+    if not recording_id.isalnum() or not recording_id.isascii() or len(recording_id) > 64:
+        raise UnusableWebhook("RecordingSid")
+    if status not in {"completed", "absent"}:
+        return None
+    return RecordingNews(
+        recording_id=recording_id,
+        url=_field(form, "RecordingUrl"),
+        key=f"twilio:{recording_id}:recording-{status}",
+        error=(_field(form, "ErrorCode") or "absent") if status == "absent" else "",
+        started_at=moment(_field(form, "RecordingStartTime")),
+        duration_ms=1000 * (whole_number(_field(form, "RecordingDuration")) or 0),
+    )
+
+
+def read_transferred(form: FormData) -> TransferNews:
+    """The number that the call was transferred to was not reached, or has hung up. Raises UnusableWebhook."""
+    sid = _call_sid(form)
+    dialled = _field(form, "DialCallStatus")
+    status = STATUSES.get(_field(form, "CallStatus"))
+    if not dialled or status is None:
+        raise UnusableWebhook("DialCallStatus" if not dialled else "CallStatus")
+    key = f"twilio:{sid}:transferred:{_field(form, 'DialCallSid') or dialled}"
+    return TransferNews(sid, status, is_joined=dialled in {"completed", "answered"}, key=key[:120])
+
+
+def read_inbound(form: FormData) -> InboundCall:
+    """Somebody calls a number of ours. Raises UnusableWebhook."""
+    sid = _call_sid(form)
+    return InboundCall(
+        carrier_call_id=sid, to=_field(form, "To"), from_=_field(form, "From"), key=f"twilio:{sid}:inbound"
+    )
+
+
+def transfer_document(
+    *, to: str, caller_id: str, done_url: str, status_url: str, ring_timeout_s: int, max_duration_s: int
+) -> str:
+    """TwiML that joins the call with another number, and asks us what to do when that is over."""
+    document = VoiceResponse()
+    dial = document.dial(
+        caller_id=caller_id,
+        timeout=ring_timeout_s,
+        time_limit=max_duration_s,
+        action=done_url,
+        method="POST",
+        answer_on_bridge=True,
+    )
+    dial.number(
+        to,
+        status_callback=status_url,
+        status_callback_method="POST",
+        status_callback_event="initiated ringing answered completed",
+    )
+    return str(document)
+
+
 def stream_document(
     *, media_url: str, after_url: str, status_url: str, parameters: Mapping[str, str], pause_s: int = 0
 ) -> str:
@@ -142,6 +202,14 @@ def stream_document(
     for name, value in parameters.items():
         stream.parameter(name=name, value=value)
     document.redirect(after_url, method="POST")  # where <Connect> goes on below instead of asking its action
+    return str(document)
+
+
+def wait_document(*, url: str, pause_s: int) -> str:
+    """TwiML that keeps the line quiet for a while, and then asks again."""
+    document = VoiceResponse()
+    document.pause(length=pause_s)
+    document.redirect(url, method="POST")
     return str(document)
 
 
