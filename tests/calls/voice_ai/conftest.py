@@ -20,7 +20,7 @@ from apps.calls.voice_ai.openai_realtime import OpenAIRealtime
 from apps.sandbox.speech import synthesise
 from apps.sandbox.voice_ai.server import VoiceAiServer, started
 from config.run import certificates
-from tests.calls.voice_ai.providers import GEMINI_KEY, PROVIDERS, Candidate, Host
+from tests.calls.voice_ai.providers import DEEPGRAM_KEY, GEMINI_KEY, PROVIDERS, Candidate, Host
 from tests.sandbox.voice_ai.client import KEY, clip, line
 
 BRIEF = VoiceBrief(
@@ -146,11 +146,16 @@ def tls(tmp_path_factory) -> tuple[ssl.SSLContext, ssl.SSLContext]:
 @pytest.fixture
 async def host(tls) -> AsyncIterator[Host]:
     """All providers."""
-    server = VoiceAiServer(api_key=KEY, gemini_key=GEMINI_KEY, synthesise=synthesise, speed=20)
+    server = VoiceAiServer(
+        api_key=KEY, gemini_key=GEMINI_KEY, deepgram_key=DEEPGRAM_KEY, synthesise=synthesise, speed=20
+    )
     server.learn([(line(intent), clip(intent)) for intent in INTENTS])
     plain, encrypted = (socket.create_server(("127.0.0.1", 0)) for _ in range(2))
     runner = await started(server, plain, encrypted=encrypted, tls=tls[0])
-    yield Host(plain.getsockname()[1], encrypted.getsockname()[1], tls[1])
+    host = Host(plain.getsockname()[1], encrypted.getsockname()[1], tls[1])
+    yield host
+    for client in host.clients:
+        await client.close()
     await runner.cleanup()
 
 

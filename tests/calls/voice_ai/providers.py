@@ -2,7 +2,8 @@
 
 import ssl
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import aiohttp
@@ -12,11 +13,14 @@ from openai import AsyncOpenAI
 
 from apps.calls.voice_ai.base import ToolSpec, VoiceAI, VoiceBrief
 from apps.calls.voice_ai.capabilities import CAPABILITIES, usual_voice
+from apps.calls.voice_ai.deepgram.assembly import Assembly
+from apps.calls.voice_ai.deepgram.sockets import deepgram_client
 from apps.calls.voice_ai.gemini_live import GeminiLive
 from apps.calls.voice_ai.openai_realtime import OpenAIRealtime
 from tests.sandbox.voice_ai.client import KEY
 
 GEMINI_KEY = "AIzaSandboxTest"
+DEEPGRAM_KEY = "5a4db0c5ae5d4e0c9c1d"
 _ANYTHING = {"type": "object", "properties": {}}
 BRIEF = VoiceBrief(
     model="",
@@ -51,6 +55,8 @@ class Host:
     port: int
     tls_port: int
     tls: ssl.SSLContext
+    clients: list[AsyncOpenAI] = field(default_factory=list)
+    """To be closed with it: they keep their connections."""
 
     async def order(self, kind: str, **settings: Any) -> None:
         """Trouble, for the next session unless the settings say otherwise."""
@@ -64,6 +70,15 @@ class Host:
         async with aiohttp.ClientSession() as http, http.get(address) as answer:
             return (await answer.json())["sessions"]
 
+    async def session(self) -> dict[str, Any]:
+        """The only conversation there was; a pipeline's several sockets and its chat as one."""
+        reports = await self.sessions()
+        assert len({report["provider"] for report in reports}) == len(reports)
+        told: dict[str, Any] = {}
+        for report in sorted(reports, key=lambda report: report["provider"] == "openai/chat"):
+            told |= {name: value for name, value in report.items() if value or name not in told}
+        return told
+
 
 def openai(host: Host, *, key: str = KEY, **options: Any) -> VoiceAI:
     base = f"127.0.0.1:{host.port}/v1"
@@ -73,6 +88,19 @@ def openai(host: Host, *, key: str = KEY, **options: Any) -> VoiceAI:
 
 def gemini(host: Host, *, key: str = GEMINI_KEY, **options: Any) -> VoiceAI:
     return GeminiLive(gemini_client(host, key), open_timeout_s=2.0, **{"quiet_s": 0.1} | options)
+
+
+def deepgram(host: Host, *, key: str = DEEPGRAM_KEY, **options: Any) -> VoiceAI:
+    base = f"http://127.0.0.1:{host.port}"
+    chat = AsyncOpenAI(api_key=KEY, base_url=f"{base}/v1", max_retries=0)
+    host.clients.append(chat)
+    assembly = Assembly(
+        deepgram_client(api_key=key, api_base=base),
+        openai_client=lambda: chat,
+        gemini_client=lambda: gemini_client(host),
+        **{"open_timeout_s": 2.0, "guard": lambda _service: nullcontext()} | options,
+    )
+    return assembly.conversation()
 
 
 def gemini_client(host: Host, key: str = GEMINI_KEY) -> Client:
@@ -102,5 +130,5 @@ def _tested(name: str, make: Callable[..., VoiceAI], **brief: Any) -> Candidate:
     return Candidate(name, make, replace(BRIEF, **usual | brief))
 
 
-PROVIDERS = [_tested("openai", openai), _tested("gemini", gemini)]
+PROVIDERS = [_tested("openai", openai), _tested("gemini", gemini), _tested("deepgram", deepgram)]
 """Each with its usual model and voice."""

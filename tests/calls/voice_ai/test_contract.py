@@ -80,6 +80,8 @@ class Conversation:
             text_in=sum(usage.text_in for usage in known),
             audio_out=sum(usage.audio_out for usage in known),
             transcription=sum(usage.transcription for usage in known),
+            transcription_s=sum(usage.transcription_s for usage in known),
+            speech_chars=sum(usage.speech_chars for usage in known),
         )
 
 
@@ -159,7 +161,9 @@ async def test_what_is_used_is_told(ai, brief):
         await talk.until_done()
         await talk.say("interested")
         await talk.until_done(2)
-        await talk.until(lambda: talk.used().audio_in and talk.used().audio_out > 50)
+        # Speech is billed by tokens, or where its parts are separate by seconds heard and characters spoken.
+        await talk.until(lambda: talk.used().audio_in or talk.used().transcription_s > 1)
+        await talk.until(lambda: talk.used().audio_out > 50 or talk.used().speech_chars > len(GREETING))
     assert talk.used().text_in > 50
 
 
@@ -189,7 +193,7 @@ async def test_the_caller_may_interrupt(ai, brief, host):
     assert cut not in {frame.item_id for frame in after if type(frame) is Audio}
     assert talk.of(TurnDone)[0].status == "cancelled"
     assert talk.heard() == [line("interested").text]
-    [session] = await host.sessions()
+    session = await host.session()
     assert len(session["turns"][0]["text"]) < len(TALK) / 2
     assert "glad to hear that" in session["turns"][2]["text"]
 
@@ -212,7 +216,7 @@ async def test_it_calls_a_tool_and_goes_on_with_the_answer(ai, brief, host):
     assert "removed your number" in talk.spoken()[1]
     assert [call.name for call in talk.of(ToolCall)] == ["opt_out", "set_disposition", "end_call"]
     assert talk.of(TurnDone)[-1].has_speech
-    [session] = await host.sessions()
+    session = await host.session()
     assert session["tool_calls"][0]["output"] == '{"ok": true}'
 
 
@@ -310,7 +314,7 @@ async def test_caller_audio_of_the_gap_is_kept_for_a_second(ai, brief, host):
     async with conversing(ai, brief):
         await ai.send_audio(FRAME)
         await asyncio.sleep(0.1)
-    [session] = await host.sessions()
+    session = await host.session()
     assert session["audio_in_bytes"] % 51 == 0
     assert session["audio_in_bytes"] >= 51 * 160
 
@@ -321,7 +325,8 @@ async def test_a_refusal_of_a_moment_may_be_tried_again(ai, brief, host, status)
     await host.order("refuse", status=status)
     with pytest.raises(VoiceAIError) as error:
         await ai.open(brief)
-    assert (error.value.code, error.value.retryable) == (f"http_{status}", True)
+    assert error.value.code.endswith(f"http_{status}")  # a pipeline names its part as well
+    assert error.value.retryable
     await ai.open(brief)
 
 
@@ -343,7 +348,8 @@ async def test_nobody_there_may_be_there_later(provider_under_test, host, brief)
     ai = provider_under_test.make(replace(host, port=9, tls_port=9))
     with pytest.raises(VoiceAIError) as error:
         await ai.open(brief)
-    assert (error.value.code, error.value.retryable) == ("unreachable", True)
+    assert error.value.code.endswith("unreachable")
+    assert error.value.retryable
 
 
 async def test_what_nobody_knows_yet_is_passed_over(ai, brief, host):
@@ -359,11 +365,11 @@ async def test_the_last_words_are_recognised_after_the_line_is_gone(ai, brief):
     async with conversing(ai, brief) as talk:
         await ai.speak(GREET)
         await talk.until_done()
-        await talk.hear(clip("goodbye"))
+        await talk.hear(clip("opt_out"))
         await talk.until(lambda: talk.of(SpeechStarted))
         await ai.end_of_caller_audio()
         await talk.until(talk.heard)
-    assert talk.heard() == [line("goodbye").text]
+    assert talk.heard() == [line("opt_out").text]
 
 
 async def test_our_own_close_is_no_loss(ai, brief, host):
@@ -372,6 +378,6 @@ async def test_our_own_close_is_no_loss(ai, brief, host):
         await ai.close()
         await asyncio.wait_for(asyncio.shield(talk.task), 3)
         await ai.close()
-    [session] = await host.sessions()
+    session = await host.session()
     assert not session["is_live"]
     assert session["close_code"] == 1000

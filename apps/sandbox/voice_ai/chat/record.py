@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter, OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Final
 from uuid import uuid4
 
@@ -58,4 +58,7 @@ class ChatRecords:
 
     def reports(self) -> list[dict[str, Any]]:
         """Newest first."""
-        return [{"provider": "openai/chat"} | asdict(record) for record in reversed(self._records.values())]
+        return [
+            {"provider": "openai/chat"} | {name.name: getattr(record, name.name) for name in fields(record)}
+            for record in reversed(self._records.values())
+        ]

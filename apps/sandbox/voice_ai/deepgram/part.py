@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 from uuid import uuid4
 
@@ -124,4 +124,5 @@ class Part:
         return slow.settings.get("delay_ms", 5000) / 1000 / self.world.speed if slow is not None else 0.0
 
     def report(self) -> dict[str, Any]:
-        return asdict(self.record) | {"is_live": self.record.closed_at is None, "tool_calls": []}
+        told = {name.name: getattr(self.record, name.name) for name in fields(self.record)}
+        return told | {"is_live": self.record.closed_at is None, "tool_calls": []}
