@@ -15,7 +15,7 @@ from apps.sandbox.carrier.recorder import Recorder
 from apps.sandbox.carrier.records import CallRecord, RecordingRecord, now
 from apps.sandbox.personas import CalleeScript
 from apps.sandbox.personas import Line as SpokenLine
-from apps.sandbox.personas.scripts import Menu, Say
+from apps.sandbox.personas.scripts import Menu, Say, Speak
 from apps.sandbox.speech import synthesise
 
 if TYPE_CHECKING:
@@ -131,6 +131,7 @@ class PhoneCall(ABC):
             on_line=self._heard_line,
             on_heard=lambda: self.record.note("callee_heard"),
             on_key=self._pressed,
+            on_tone=lambda digit: self.record.note("key_heard", digit=digit, how="tones"),
             on_hang_up=lambda: self.hang_up("callee"),
         )
         self.line = Line(actor)
@@ -185,6 +186,7 @@ class PhoneCall(ABC):
             await self.exchange.clock.sleep({"w": 0.5, "W": 1.0}.get(digit, 0.25))
             if digit not in "wW":
                 self.record.note("digit_sent", digit=digit)
+                self.record.note("key_heard", digit=digit, how="signalled")
                 self.live_line().callee.hear_key(digit)
 
     def live_line(self) -> Line:
@@ -256,12 +258,15 @@ class Bridge:
 
 
 def _synthesise_all(script: CalleeScript) -> None:
-    keys = ["still_there"]
+    language = script.language
+    lines = [script.line("still_there")]
     for step in script.persona.steps:
-        if isinstance(step, Say):
-            keys.append(step.key)
+        if isinstance(step, Speak):
+            language = step.language
+            lines.append(script.line("still_there", language))
+        elif isinstance(step, Say):
+            lines.append(script.line(step.key, language))
         elif isinstance(step, Menu):
-            keys += [step.key, step.invalid_key, "ivr_goodbye"]
-    for key in keys:
-        line = script.line(key)
+            lines += [script.line(key, language) for key in (step.key, step.invalid_key, "ivr_goodbye")]
+    for line in lines:
         synthesise(line.text, line.language)

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 from typing import assert_never
 
 from apps.sandbox.carrier.ear import Ear
-from apps.sandbox.personas import CalleeScript, Line
+from apps.sandbox.carrier.tones import ToneEar
+from apps.sandbox.personas import CalleeScript, Language, Line
 from apps.sandbox.personas.scripts import (
     AwaitHangUp,
     HangUp,
@@ -19,6 +20,7 @@ from apps.sandbox.personas.scripts import (
     Press,
     Record,
     Say,
+    Speak,
     Step,
     Tone,
 )
@@ -31,7 +33,7 @@ class CalleeActor:
     """Plays a script against what it hears.
 
     on_line: a sentence begins. on_heard: the other side finished an utterance. on_key: a key is pressed.
-    on_hang_up: the phone was put down; called once.
+    on_tone: a key's tones were heard. on_hang_up: the phone was put down; called once.
     """
 
     def __init__(
@@ -41,21 +43,32 @@ class CalleeActor:
         on_line: Callable[[Line], None],
         on_heard: Callable[[], None],
         on_key: Callable[[str], None],
+        on_tone: Callable[[str], None],
         on_hang_up: Callable[[], None],
     ) -> None:
         self.script = script
         self._on_line, self._on_heard, self._on_key, self._on_hang_up = on_line, on_heard, on_key, on_hang_up
-        self._ear = Ear()
+        self._on_tone = on_tone
+        self._ear, self._tone_ear = Ear(), ToneEar()
+        self._language: Language | None = None  # changed to in the call
         self._utterance_ended = False
         self._keys: deque[str] = deque()
         self._has_hung_up = False
         self._frames = self._perform()
+
+    @property
+    def heard_s(self) -> float:
+        """How much sound there has been from the other side."""
+        return self._ear.n_speech_frames * 0.02
 
     def tick(self, heard: bytes) -> bytes:
         """Hear 20 ms, speak 20 ms (160 bytes of μ-law each). A callee who hung up is silent."""
         self._utterance_ended = self._ear.hear(heard)
         if self._utterance_ended:
             self._on_heard()
+        if (digit := self._tone_ear.hear(heard)) is not None:
+            self._on_tone(digit)
+            self.hear_key(digit)
         return next(self._frames, SILENCE_FRAME)
 
     def hear_key(self, digit: str) -> None:
@@ -74,6 +87,8 @@ class CalleeActor:
             case Say():
                 yield from self._quiet(step.after_s)
                 yield from self._say(step.key)
+            case Speak():
+                self._language = step.language
             case Listen():
                 yield from self._listen(step.patience_s)
             case Interrupt():
@@ -105,7 +120,7 @@ class CalleeActor:
             self._on_hang_up()
 
     def _say(self, key: str) -> Iterator[bytes]:
-        line = self.script.line(key)
+        line = self.script.line(key, self._language)
         self._on_line(line)
         yield from _cut(synthesise(line.text, line.language))
 

@@ -76,6 +76,11 @@ class ControlApi:
             "answered_by": record.answered_by,
             "duration_s": record.duration_s,
             "queue_ms": record.queue_ms,
+            "heard_s": round(call.line.callee.heard_s, 2) if call.line is not None else 0.0,
+            "keys_heard": "".join(_facts(call, "key_heard", "digit")),
+            "keys_pressed": "".join(_facts(call, "callee_pressed", "digit")),
+            "bridged_with": _facts(call, "bridged", "with_sid"),
+            "recordings": _facts(call, "recording_started", "recording"),
             "history": record.history,
         }
 
@@ -199,6 +204,10 @@ class ControlApi:
             f"<tbody>{rows}</tbody></table></body></html>"
         )
         return web.Response(text=page, content_type="text/html")
+
+
+def _facts(call: PhoneCall, event: str, name: str) -> list[str]:
+    return [str(entry[name]) for entry in call.record.history if entry["event"] == event]
 
 
 def _number_in(request: web.Request, name: str) -> str | None:

@@ -17,6 +17,7 @@ class Ear:
         self._n_speech = 0
         self._n_quiet = 0
         self.n_utterances = 0
+        self.n_speech_frames = 0
 
     @property
     def is_hearing_speech(self) -> bool:
@@ -40,6 +41,7 @@ class Ear:
         """Take in 20 ms of μ-law; True when an utterance ended with it."""
         if frame is not SILENCE_FRAME and loudness(frame) >= _SPEECH_LOUDNESS:
             self._n_speech += 1
+            self.n_speech_frames += 1
             self._n_quiet = 0
             return False
         if not self._n_speech:

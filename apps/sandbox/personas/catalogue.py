@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from apps.sandbox.personas.lines import LANGUAGES, Language, all_lines
@@ -18,11 +19,12 @@ from apps.sandbox.personas.scripts import (
     Press,
     Record,
     Say,
+    Speak,
     Step,
     Tone,
 )
 
-__all__ = ["PERSONAS", "SPARE_FAULTS", "all_lines", "inbound_script", "persona_for"]
+__all__ = ["EXTRA_PERSONAS", "PERSONAS", "SPARE_FAULTS", "all_lines", "inbound_script", "persona_for"]
 
 _GREET: Final[tuple[Step, ...]] = (Say("greeting", after_s=0.6), Listen())
 _AGREE: Final[tuple[Step, ...]] = (Say("confirm"), Listen(), Say("goodbye"), AwaitHangUp())
@@ -171,6 +173,48 @@ PERSONAS: Final[tuple[Persona, ...]] = (
     Persona("hangs_up_at_once", "Picks up and hangs up without a word.", (HangUp(0.3),)),
 )
 
+# Numbers whose last five digits are 999PP: as above, PP chooses language and persona.
+EXTRA_PERSONAS: Final[tuple[Persona, ...]] = (
+    Persona(
+        "speaks_spanish",
+        "Speaks Spanish from the first word, whatever the number's row.",
+        (*_GREET, Say("other_language"), Listen(), *_BE_WON),
+        language="es",
+    ),
+    Persona(
+        "speaks_czech",
+        "Speaks Czech from the first word, whatever the number's row.",
+        (*_GREET, Say("other_language"), Listen(), *_BE_WON),
+        language="cs",
+    ),
+    Persona(
+        "changes_to_spanish",
+        "Greets in the row's language, then insists on Spanish.",
+        (*_GREET, Speak("es"), Say("other_language"), Listen(), *_BE_WON),
+    ),
+    Persona(
+        "changes_to_czech",
+        "Greets in the row's language, then insists on Czech.",
+        (*_GREET, Speak("cs"), Say("other_language"), Listen(), *_BE_WON),
+    ),
+    Persona(
+        "reads_card",
+        "Is interested and reads out a card number.",
+        (*_GREET, Say("interested"), Listen(), Say("card_number"), Listen(), *_AGREE),
+    ),
+    Persona(
+        "wants_transfer",
+        "Asks to be transferred to the office, and holds.",
+        (*_GREET, Say("wants_transfer"), Listen(45.0), Say("confirm_waiting"), Listen(30.0), Say("goodbye"), HangUp()),
+    ),
+    Persona(
+        "wants_sms",
+        "Asks for a text message with the details during the call.",
+        (*_GREET, Say("wants_sms"), Listen(), *_AGREE),
+    ),
+)
+EXTRA_DIGITS: Final = "999"
+
 # Numbers ending in 90–99: an interested English callee, and one thing that goes wrong.
 SPARE_FAULTS: Final[tuple[str, ...]] = (
     "rest_invalid_to",
@@ -197,6 +241,7 @@ def persona_for(number: str) -> CalleeScript:
     """Who answers `number` (E.164). The last two digits PP choose.
 
     00–29 English, 30–59 Spanish, 60–89 Czech, PP % 30 the persona; 90–99 English, interested, with a fault.
+    Numbers ending in 999PP are answered by the extra persona PP % 30, if there is one.
     Numbers without two digits are answered by 00.
     """
     digits = "".join(c for c in number if c.isdigit())
@@ -205,7 +250,10 @@ def persona_for(number: str) -> CalleeScript:
     if last_two >= _PER_LANGUAGE * len(LANGUAGES):
         fault = SPARE_FAULTS[last_two - _PER_LANGUAGE * len(LANGUAGES)]
         return CalleeScript(number, "en", PERSONAS[0], seed, fault)
-    return CalleeScript(number, LANGUAGES[last_two // _PER_LANGUAGE], PERSONAS[last_two % _PER_LANGUAGE], seed)
+    at, row = last_two % _PER_LANGUAGE, LANGUAGES[last_two // _PER_LANGUAGE]
+    is_extra = digits[-5:-2] == EXTRA_DIGITS and at < len(EXTRA_PERSONAS)
+    persona = EXTRA_PERSONAS[at] if is_extra else PERSONAS[at]
+    return CalleeScript(number, persona.language or row, persona, seed)
 
 
 def inbound_script(number: str, *, persona: str | None = None, language: Language | None = None) -> CalleeScript:
@@ -216,12 +264,12 @@ def inbound_script(number: str, *, persona: str | None = None, language: Languag
     base = persona_for(number)
     chosen = base.persona
     if persona is not None:
-        by_key = {p.key: p for p in PERSONAS}
+        by_key = {p.key: p for p in (*PERSONAS, *EXTRA_PERSONAS)}
         if persona not in by_key:
             raise ValueError(f"no persona {persona!r}; there are {', '.join(by_key)}")
         chosen = by_key[persona]
     steps = chosen.steps
     if steps and isinstance(steps[0], Say) and steps[0].key == "greeting":
         steps = steps[1:]
-    caller = Persona(chosen.key, chosen.about, steps, Answer(), chosen.verdict, chosen.ends_with_beep)
-    return CalleeScript(number, language or base.language, caller, base.variant)
+    caller = replace(chosen, steps=steps, answer=Answer())
+    return CalleeScript(number, language or chosen.language or base.language, caller, base.variant)

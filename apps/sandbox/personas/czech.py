@@ -61,6 +61,22 @@ PHRASES: Final[dict[str, tuple[str, ...]]] = {
         "Můžete mi to nejdřív poslat e-mailem? Chci si to v klidu přečíst.",
         "Pošlete mi podrobnosti ve zprávě, prosím.",
     ),
+    "other_language": (
+        "Promiňte, můžeme mluvit česky, prosím? Jinému jazyku nerozumím.",
+        "Nezlobte se, mluvíte česky? Jinak vám nerozumím ani slovo.",
+    ),
+    "card_number": (
+        "Tak si napište moji kartu. Číslo je 4242 4242 4242 4242, platnost do 12/30, bezpečnostní kód 123.",
+        "Zaplatím hned. Číslo mé karty je 4242 4242 4242 4242 a kód na zadní straně je 123.",
+    ),
+    "wants_transfer": (
+        "Přepojte mě prosím do vaší kanceláře, chci to vyřídit se svým poradcem.",
+        "Můžete mě prosím spojit s vaší ústřednou? Počkám na lince.",
+    ),
+    "wants_sms": (
+        "Pošlete mi prosím podrobnosti v esemesce, než domluvíme.",
+        "Můžete mi prosím poslat esemesku s odkazem na to všechno?",
+    ),
     "still_there": ("Haló? Jste tam ještě?", "Haló, slyšíte mě?"),
     "goodbye": ("Na shledanou.", "Díky, mějte se.", "Tak dobře, hezký den. Na slyšenou."),
     "voicemail_greeting": (

@@ -68,6 +68,22 @@ PHRASES: Final[dict[str, tuple[str, ...]]] = {
         "Could you send me that by e-mail first? I want to read it in peace.",
         "Send me a text message with the details, please.",
     ),
+    "other_language": (
+        "Sorry, could we speak English, please? I do not understand any other language.",
+        "Excuse me, do you speak English? I can not follow you otherwise.",
+    ),
+    "card_number": (
+        "Then take my card, please. The number is 4242 4242 4242 4242, valid until 12/30, security code 123.",
+        "I will pay at once. My card number is 4242 4242 4242 4242, and the code on the back is 123.",
+    ),
+    "wants_transfer": (
+        "Please transfer me to your office, I would like to settle this with my adviser.",
+        "Could you connect me with your main office, please? I will hold.",
+    ),
+    "wants_sms": (
+        "Please send me the details by text message while we talk.",
+        "Can you text me a link with all of that, please?",
+    ),
     "still_there": ("Hello? Are you still there?", "Hello, can you hear me?"),
     "goodbye": ("Goodbye.", "Thanks, bye bye.", "Alright, have a nice day. Bye."),
     "voicemail_greeting": (

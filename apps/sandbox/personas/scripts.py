@@ -20,6 +20,13 @@ class Say:
 
 
 @dataclass(frozen=True, slots=True)
+class Speak:
+    """From here on another language."""
+
+    language: Language
+
+
+@dataclass(frozen=True, slots=True)
 class Listen:
     """Wait until the other side has said something and stopped.
 
@@ -92,7 +99,7 @@ class HangUp:
     after_s: float = 0.5
 
 
-Step = Say | Listen | Interrupt | Pause | Tone | Press | Menu | Record | AwaitHangUp | HangUp
+Step = Say | Speak | Listen | Interrupt | Pause | Tone | Press | Menu | Record | AwaitHangUp | HangUp
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +121,7 @@ class Persona:
     answer: Answer = field(default_factory=Answer)
     verdict: Verdict = "human"  # what answering machine detection makes of them
     ends_with_beep: bool = False
+    language: Language | None = None  # spoken whatever the number's row says
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +139,10 @@ class CalleeScript:
         fixed = self.persona.answer.ring_s
         return fixed if fixed is not None else 2.0 + self.variant % 5
 
-    def line(self, key: str) -> Line:
-        """The phrasing of `key` this callee uses; KeyError if no such line exists."""
-        variants = line_variants(self.language, key)
+    def line(self, key: str, language: Language | None = None) -> Line:
+        """The phrasing of `key` this callee uses; KeyError if no such line exists.
+
+        language: what they have changed to; None is what they began with.
+        """
+        variants = line_variants(language or self.language, key)
         return variants[self.variant % len(variants)]

@@ -65,6 +65,22 @@ PHRASES: Final[dict[str, tuple[str, ...]]] = {
         "¿Me lo podría mandar primero por correo? Quiero leerlo con calma.",
         "Envíeme un mensaje con los detalles, por favor.",
     ),
+    "other_language": (
+        "Perdone, ¿podemos hablar en español, por favor? No entiendo otro idioma.",
+        "Disculpe, ¿habla usted español? Si no, no le puedo seguir.",
+    ),
+    "card_number": (
+        "Entonces apunte mi tarjeta. El número es 4242 4242 4242 4242, caduca en 12/30, código de seguridad 123.",
+        "Pago ahora mismo. Mi número de tarjeta es 4242 4242 4242 4242, y el código de atrás es 123.",
+    ),
+    "wants_transfer": (
+        "Páseme con su oficina, por favor, quiero arreglarlo con mi asesor.",
+        "¿Me puede transferir a su central, por favor? Me quedo a la espera.",
+    ),
+    "wants_sms": (
+        "Mándeme los detalles por SMS mientras hablamos, por favor.",
+        "¿Me puede enviar un SMS con un enlace a todo eso, por favor?",
+    ),
     "still_there": ("¿Hola? ¿Sigue ahí?", "¿Oiga? ¿Me oye?"),
     "goodbye": ("Adiós.", "Gracias, hasta luego.", "Muy bien, que tenga un buen día. Adiós."),
     "voicemail_greeting": (

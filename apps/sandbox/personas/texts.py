@@ -55,6 +55,11 @@ _TEXTS: Final[dict[str, dict[Language, str]]] = {
         "es": "¿Quién es?",
         "cs": "Kdo píše?",
     },
+    "wants_sms": {
+        "en": "Thanks, that is what I needed.",
+        "es": "Gracias, era lo que necesitaba.",
+        "cs": "Díky, přesně to jsem potřeboval.",
+    },
     "wants_information": {
         "en": "Got it, thank you!",
         "es": "¡Recibido, gracias!",

@@ -113,7 +113,8 @@ async def test_a_dual_recording_holds_one_party_on_each_channel(carrier, product
     assert answer.status_code == 200
     left, right, seconds = channels(answer.content)
     assert abs(seconds - int(done["RecordingDuration"])) <= 1
-    assert abs(seconds - int(final["CallDuration"])) <= 2
+    given_up_s = (await carrier.control("GET", "calls"))["n_frames_given_up"] * 0.02  # on a busy machine
+    assert abs(seconds + given_up_s - int(final["CallDuration"])) <= 2
     assert audioop.rms(left, 2) > 500
     assert audioop.rms(right, 2) > 500
     first_second = 2 * 8000

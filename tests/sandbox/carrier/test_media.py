@@ -8,6 +8,7 @@ import itertools
 
 import pytest
 
+from apps.sandbox.carrier.tones import key_tone
 from apps.sandbox.personas import persona_for
 from apps.sandbox.speech import FRAME_BYTES, SILENCE_FRAME, synthesise
 from tests.sandbox.carrier.product import SID, wait_until
@@ -102,7 +103,8 @@ async def test_marks_come_back_when_their_audio_has_been_played(carrier, product
     marks = [m["mark"]["name"] for m in session.messages if m["event"] == "mark"]
     assert marks == ["at-once", "said"]
     n_media = sum(m["event"] == "media" for m in session.messages[session.before : session.after])
-    assert abs(n_media - session.bytes / FRAME_BYTES) <= 10
+    n_played = session.bytes / FRAME_BYTES
+    assert n_played - 2 <= n_media <= n_played + 60  # a busy machine catches up in bursts
 
 
 async def test_clear_drops_audio_and_returns_its_marks(carrier, product):
@@ -306,3 +308,18 @@ class TestManyCallsAtOnce:
             said = [e["intent"] for e in history["history"] if e["event"] == "callee_said"]
             wanted = "not_interested" if number.endswith("02") else "interested"
             assert said[:2] == ["greeting", wanted], (number, said)
+
+
+async def test_a_menu_hears_keys_that_are_played_into_the_stream(carrier, product):
+    async def talk(session):
+        for _ in range(50):
+            await session.until("media")
+        await session.send("media", media={"payload": base64.b64encode(key_tone("1")).decode()})
+        await session.until_utterance()
+
+    product.talk = talk
+    call = await place(carrier, product, "+15550100111")
+    history = await carrier.ended(call.sid)
+    heard = [entry for entry in history["history"] if entry["event"] == "key_heard"]
+    assert [(entry["digit"], entry["how"]) for entry in heard] == [("1", "tones")]
+    assert any(entry.get("intent") == "ivr_connecting" for entry in history["history"])

@@ -12,10 +12,11 @@ from apps.sandbox.carrier.callee import CalleeActor
 from apps.sandbox.carrier.config import ConfigError, load_config
 from apps.sandbox.carrier.ear import Ear
 from apps.sandbox.carrier.playback import Playback
+from apps.sandbox.carrier.tones import ToneEar, key_tone
 from apps.sandbox.carrier.twilio.signing import signature
 from apps.sandbox.carrier.twilio.webhooks import split_overrides
-from apps.sandbox.personas import persona_for
-from apps.sandbox.speech import FRAME_BYTES, SILENCE_FRAME, synthesise
+from apps.sandbox.personas import Line, all_lines, persona_for
+from apps.sandbox.speech import FRAME_BYTES, SILENCE_BYTE, SILENCE_FRAME, silence, synthesise, tone
 
 TOKEN = "0123456789abcdef0123456789abcdef"
 FORM = {
@@ -95,16 +96,23 @@ class Rehearsal:
 
     def __init__(self, number: str) -> None:
         self.intents: list[str] = []
+        self.languages: list[str] = []
         self.keys: list[str] = []
+        self.tones: list[str] = []
         self.hung_up_at: float | None = None
         self.n = self.n_heard = 0
         self.actor = CalleeActor(
             persona_for(number),
-            on_line=lambda line: self.intents.append(line.intent),
+            on_line=self._say,
             on_heard=self._heard,
             on_key=self.keys.append,
+            on_tone=self.tones.append,
             on_hang_up=self._hang_up,
         )
+
+    def _say(self, line: Line) -> None:
+        self.intents.append(line.intent)
+        self.languages.append(line.language)
 
     def _heard(self) -> None:
         self.n_heard += 1
@@ -239,6 +247,59 @@ def test_settings_come_from_environment_files_and_options(tmp_path):
 def test_missing_settings_are_named(environ):
     with pytest.raises(ConfigError, match=r"TWILIO|SANDBOX"):
         load_config([], environ)
+
+
+def test_a_menu_hears_a_key_in_the_audio():
+    menu = Rehearsal("+15550100111")
+    menu.hear(silence(2.0) + key_tone("1") + silence(5.0))
+    assert menu.tones == ["1"]
+    assert "ivr_connecting" in menu.intents
+
+
+@pytest.mark.parametrize(
+    ("digits", "languages"),
+    [
+        ("99900", ["es", "es", "es"]),
+        ("99902", ["en", "es", "es"]),
+        ("99933", ["es", "cs", "cs"]),
+        ("99961", ["cs", "cs", "cs"]),
+    ],
+)
+def test_some_insist_on_another_language(digits, languages):
+    caller = Rehearsal(f"+15550{digits}")
+    for _ in range(2):
+        caller.hear(silence(6.0) + synthesise("Good day, this is Northwind.", "en", "b") + silence(1.0))
+    caller.hear(silence(5.0))
+    assert caller.intents[:3] == ["greeting", "other_language", "interested"]
+    assert caller.languages[:3] == languages
+
+
+class TestTones:
+    @pytest.mark.parametrize("key", list("0123456789*#ABCD"))
+    @pytest.mark.parametrize("duration_s", [0.06, 0.2])
+    def test_every_key_is_heard_once_wherever_it_begins(self, key, duration_s):
+        for offset in (0, 37, 100, 159):
+            audio = SILENCE_BYTE * offset + key_tone(key, duration_s) + silence(0.1)
+            ear = ToneEar()
+            frames = [audio[i : i + FRAME_BYTES] for i in range(0, len(audio) - FRAME_BYTES + 1, FRAME_BYTES)]
+            assert [found for frame in frames if (found := ear.hear(frame))] == [key]
+
+    def test_a_key_pressed_twice_is_heard_twice(self):
+        audio = key_tone("5") + silence(0.06) + key_tone("5")
+        ear = ToneEar()
+        frames = [audio[i : i + FRAME_BYTES] for i in range(0, len(audio), FRAME_BYTES)]
+        assert [found for frame in frames if (found := ear.hear(frame))] == ["5", "5"]
+
+    def test_speech_and_beeps_are_no_keys(self):
+        ear = ToneEar()
+        clips = [synthesise(line.text, line.language, voice) for line in all_lines()[::7] for voice in ("a", "b")]
+        for clip in [*clips, tone(1000.0, 0.5), tone(2100.0, 0.5)]:
+            frames = [clip[i : i + FRAME_BYTES] for i in range(0, len(clip), FRAME_BYTES)]
+            assert not any(ear.hear(frame) for frame in frames)
+
+    def test_there_are_sixteen_keys(self):
+        with pytest.raises(ValueError, match="no key"):
+            key_tone("E")
 
 
 def test_the_carrier_imports_nothing_of_the_product():

@@ -9,6 +9,7 @@ import pytest
 
 from apps.sandbox.carrier.twilio.interpreter import DocumentError, parse_twiml
 from apps.sandbox.speech import tone
+from tests.sandbox.carrier.product import wait_until
 
 SILENT = "+15550100108"
 
@@ -233,3 +234,33 @@ async def test_a_bad_inbound_request_is_refused(carrier, product, change):
 
 def test_tones_are_whole_frames():
     assert len(tone(1000.0, 0.51)) % 160 == 0
+
+
+async def test_an_update_takes_a_caller_from_the_stream_to_a_second_person(carrier, product):
+    product.documents["/voice/t0"] = product.connect()
+    call = await carrier.place("+15550100105", url=f"{product.origin}/voice/t0")
+    await wait_until(lambda: product.sessions)
+    transfer = "<Response><Dial><Number>+15550100200</Number></Dial></Response>"
+    await carrier.call(carrier.sdk.calls(call.sid).update, twiml=transfer)
+    history = await carrier.ended(call.sid)
+    (other_sid,) = history["bridged_with"]
+    other = await carrier.history(other_sid)
+    assert (other["to"], other["bridged_with"], other["direction"]) == ("+15550100200", [call.sid], "outbound-dial")
+    assert other["heard_s"] > 0.5
+    assert product.sessions[0].messages[-1]["event"] == "stop"
+
+
+async def test_a_call_comes_in_as_its_number_is_set_up(carrier, product):
+    number = "+15550100901"
+    settings = {"voice_url": f"{product.origin}/inbound", "status_callback": f"{product.origin}/status"}
+    assert (await carrier.control("PUT", f"numbers/{number}", settings))["http_status"] == 200
+    product.documents["/inbound"] = "<Response><Reject reason='busy'/></Response>"
+    answer = await carrier.control("POST", "inbound", {"from": "+15550100100", "to": number})
+    (asked,) = await product.wait_for("/inbound")
+    assert (asked["Direction"], asked["CallSid"], asked["To"]) == ("inbound", answer["sid"], number)
+    (final,) = await product.wait_for("/status")
+    assert final["CallStatus"] == "busy"
+    listed = await carrier.control("GET", "numbers")
+    assert [own["number"] for own in listed["numbers"]] == [number]
+    nothing = await carrier.control("POST", "inbound", {"from": "+15550100100", "to": "+15550100902"})
+    assert (nothing["http_status"], "voice_url" in nothing["error"]) == (400, True)

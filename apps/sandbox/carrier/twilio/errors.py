@@ -14,6 +14,7 @@ class ApiError(Exception):
     status: int
     code: int
     message: str
+    retry_after_s: float | None = None
 
     def response(self) -> web.Response:
         body = {
@@ -22,7 +23,10 @@ class ApiError(Exception):
             "more_info": f"https://www.twilio.com/docs/errors/{self.code}",
             "status": self.status,
         }
-        return web.json_response(body, status=self.status)
+        response = web.json_response(body, status=self.status)
+        if self.retry_after_s is not None:
+            response.headers["Retry-After"] = f"{self.retry_after_s:g}"
+        return response
 
 
 def authentication_failed() -> ApiError:
@@ -33,8 +37,8 @@ def not_found(path: str) -> ApiError:
     return ApiError(404, 20404, f"The requested resource {path} was not found")
 
 
-def too_many_requests() -> ApiError:
-    return ApiError(429, 20429, "Too Many Requests")
+def too_many_requests(retry_after_s: float | None) -> ApiError:
+    return ApiError(429, 20429, "Too Many Requests", retry_after_s)
 
 
 def not_in_progress() -> ApiError:

@@ -355,7 +355,7 @@ class RestApi:
 def _refusal(fault: Fault) -> ApiError | None:
     """The error a fault answers with before anything is processed."""
     if fault.kind == "rest_429":
-        return too_many_requests()
+        return too_many_requests(fault.number("retry_after_s", 0) or None)
     if fault.kind == "rest_500":
         return ApiError(500, 20500, "Internal Server Error")
     if fault.kind == "rest_error":

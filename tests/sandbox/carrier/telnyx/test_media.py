@@ -10,6 +10,7 @@ import itertools
 import pytest
 import telnyx
 
+from apps.sandbox.carrier.tones import key_tone
 from apps.sandbox.personas import persona_for
 from apps.sandbox.speech import FRAME_BYTES, SILENCE_FRAME, synthesise
 from tests.sandbox.carrier.product import wait_until
@@ -100,7 +101,8 @@ async def test_marks_come_back_when_their_audio_has_been_played(line, product):
     (session,) = product.sessions
     assert [m["mark"]["name"] for m in session.of("mark")] == ["at-once", "said"]
     n_media = sum(m["event"] == "media" for m in session.messages[session.before : session.after])
-    assert abs(n_media - session.bytes / FRAME_BYTES) <= 10
+    n_played = session.bytes / FRAME_BYTES
+    assert n_played - 2 <= n_media <= n_played + 60  # a busy machine catches up in bursts
 
 
 async def test_clear_drops_audio_and_returns_its_marks(line, product):
@@ -254,3 +256,17 @@ async def test_a_cut_socket_ends_the_stream_and_not_the_call(line, product):
     await line.carrier.control("POST", f"calls/{call.call_control_id}/drop-media")
     await product.wait_for("streaming.stopped")
     assert (await line.carrier.history(call.call_control_id))["status"] == "in-progress"
+
+
+async def test_a_menu_hears_keys_that_are_played_into_the_stream(line, product):
+    async def talk(session):
+        for _ in range(50):
+            await session.until("media")
+        await session.play(key_tone("1"))
+        await session.until_utterance()
+
+    product.talk = talk
+    call = await line.dial("+15550100111", **product.stream())
+    await product.wait_for("streaming.stopped")
+    heard = await line.carrier.events(call.call_control_id, "key_heard")
+    assert [(entry["digit"], entry["how"]) for entry in heard] == [("1", "tones")]
