@@ -8,10 +8,10 @@ from typing import Any, ClassVar
 import structlog
 from channels.consumer import AsyncConsumer
 from django.conf import settings
-from twilio.request_validator import RequestValidator
 
 from apps.calls import adapters
 from apps.calls.bridge import metrics
+from apps.calls.bridge.call_watcher import CallWatcher
 from apps.calls.bridge.plan import CallPlan
 from apps.calls.bridge.session import Session
 from apps.calls.carriers.media import MediaCodec, codec_for, is_media_signed
@@ -105,7 +105,6 @@ class MediaConsumer(AsyncConsumer):
             await self._refuse(send, 403, "bad_signature")
             return
         with process.place():
-            token = scope["url_route"]["kwargs"]["media_token"]
             try:
                 async with asyncio.timeout(_PLAN_S):
                     plan = await process.in_thread(load_plan, token, carrier)
@@ -135,7 +134,17 @@ class MediaConsumer(AsyncConsumer):
         process = type(self).process
         log.info("session_started", voice_ai=plan.provider)
         sink = SessionSink(plan=plan, journal=process.journal, in_thread=process.in_thread)
-        session = Session(line=line, voice_ai_for=_voice_ai_for, plan=plan, sink=sink)
+        recorder = process.recorders.recorder_for(plan, sink.event)
+        sink.is_secret = recorder.was_paused
+        session = Session(
+            line=line,
+            voice_ai_for=_voice_ai_for,
+            plan=plan,
+            sink=sink,
+            recorder=recorder,
+            watcher=CallWatcher(plan),
+            phrases=process.phrases,
+        )
         process.commands.add(plan.call_id, session)
         try:
             end = await session.run()

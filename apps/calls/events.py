@@ -37,6 +37,9 @@ class EventKind(models.TextChoices):
     SESSION_ENDED = "session_ended", _("the AI left")
     TOOL_CALLED = "tool_called", _("the AI used a tool")
     AI_FAILED = "ai_failed", _("the voice AI failed")
+    RECONNECTED = "reconnected", _("the voice AI is back")  # voice_ai, after_ms, n_tries
+    FAILED_OVER = "failed_over", _("another voice AI took over")  # from, to, error
+    GAVE_UP = "gave_up", _("no voice AI could go on: the caller was told")  # is_transferred
     END_REQUESTED = "end_requested", _("hanging up")  # reason, by
     HANG_UP_FAILED = "hang_up_failed", _("the carrier could not be told to hang up")  # code
     DISPOSITION_SET = "disposition_set", _("disposition chosen")  # code, before, note, by
@@ -48,10 +51,8 @@ class EventKind(models.TextChoices):
     TEXT_REQUESTED = "text_requested", _("a text message is to be sent")  # text
     TEXT_REFUSED = "text_refused", _("no text message: the rules do not allow it")  # reason
     KEYS_SENT = "keys_sent", _("keys pressed by the AI")  # digits
-    ENDED = "ended", _("ended")  # outcome, end_reason, sip_code, duration_s
-
-
     RECORDING_STARTED = "recording_started", _("recording started")
+    RECORDING_ASKED = "recording_asked", _("recording: asked for by staff")  # act (pause, resume), by
     RECORDING_PAUSED = "recording_paused", _("recording paused")  # reason, by, at_ms
     RECORDING_RESUMED = "recording_resumed", _("recording resumed")  # is_automatic, by, at_ms
     RECORDING_FAILED = "recording_failed", _("the recording was lost")
@@ -65,6 +66,9 @@ class EventKind(models.TextChoices):
     TRANSFERRED = "transferred", _("passed on: both are talking")  # to
     TRANSFER_FAILED = "transfer_failed", _("could not be passed on")  # to, reason
     OUTCOME_CORRECTED = "outcome_corrected", _("outcome corrected by the carrier's later word")  # before, outcome
+    ENDED = "ended", _("ended")  # outcome, end_reason, sip_code, duration_s
+
+
 class CallCard(TypedDict):
     """A call as the live page shows it: codes and times (ISO 8601), never words; the phone number masked."""
 

@@ -22,6 +22,7 @@ from django.db import (
     close_old_connections,
     transaction,
 )
+from django.db.models import Exists
 from django.utils import timezone
 
 from apps.calls.bridge import metrics
@@ -54,8 +55,8 @@ class TurnRecord:
     turn: SpokenTurn
     at: datetime
     is_kept: bool = True
-
     is_secret: bool = False
+
 
 @dataclass(frozen=True, slots=True)
 class EventRecord:
@@ -188,8 +189,8 @@ class Journal:
         for _ in range(min(len(self._records), _MAX_BATCH)):
             record = self._records.popleft()
             if isinstance(record, TurnRecord):
-                batch.shown.append(record)
                 record = _without_card_data(record)
+                batch.shown.append(record)
                 if record.is_kept:
                     batch.turns[record.call_id, record.turn.item_id] = record
             elif isinstance(record, EventRecord):
@@ -234,7 +235,6 @@ class Journal:
         _show(self._publisher, batch.shown)
 
 
-def _write(batch: _Batch) -> None:
 def _without_card_data(record: TurnRecord) -> TurnRecord:
     turn = record.turn
     if record.is_secret:
@@ -244,13 +244,26 @@ def _without_card_data(record: TurnRecord) -> TurnRecord:
     return record if text == turn.text else replace(record, turn=replace(turn, text=text))
 
 
+def _write(batch: _Batch) -> None:
     if batch.live_legs:  # in a transaction of its own: a leg's row is held by nobody who may have to wait for its call
         Leg.objects.filter(pk__in=batch.live_legs).update(media_heartbeat_at=timezone.now())
     with transaction.atomic():
         _write_turns(batch.turns.values())
         CallEvent.objects.bulk_create([_event(record) for record in batch.events])
+        for record in batch.events:
+            _keep_fact(record)
         for (call_id, service, model), used in batch.usage.items():
             record_usage(call_id, service=service, model=model, usage=used)
+
+
+def _keep_fact(record: EventRecord) -> None:
+    """What an event says of the call itself stands in the call's row too; what a person has corrected stays."""
+    mine = Call.objects.filter(pk=record.call_id)
+    if record.kind == EventKind.ANSWER_VERDICT:
+        corrected = CallEvent.objects.filter(call_id=record.call_id, kind=EventKind.VERDICT_CORRECTED)
+        mine.exclude(Exists(corrected)).update(answer_verdict=str(record.data.get("verdict", ""))[:12])
+    elif record.kind == EventKind.LANGUAGE_CHANGED:
+        mine.update(language=str(record.data.get("to", ""))[:8])
 
 
 def _write_turns(records: Iterable[TurnRecord]) -> None:

@@ -13,12 +13,16 @@ from django.utils import timezone
 
 from apps.accounts.models import Language
 from apps.calls.bridge.limits import Limits
-from apps.calls.bridge.plan import CallPlan, Engine, fill_in, instructions_for
+from apps.calls.bridge.plan import CallPlan, Engine, RecordingPlan, instructions_for
 from apps.calls.models import Call, Carrier, Leg, Speaker, Turn, VirtualAgent, VoiceAIChoice
+from apps.calls.opening import answering, opening
+from apps.calls.services.handover import last_resort_of
+from apps.calls.services.recordings import is_refused
 from apps.calls.states import LegState
 from apps.calls.tools import specs_for
 from apps.calls.voice_ai.base import ANY_LANGUAGE, PastTurn, VoiceBrief
 from apps.calls.voice_ai.capabilities import CAPABILITIES, usual_voice
+from apps.contacts.rules import RulePack, all_packs, pack_for
 from apps.core import phone
 
 _MAX_HISTORY = 100
@@ -63,6 +67,7 @@ def load_plan(media_token: str, carrier: str) -> CallPlan:
     return _plan(leg)
 
 
+_IN_LANGUAGES = ("greeting", "instructions", "voice", "ai_disclosure", "recording_notice", "voicemail_message")
 _LEG_FIELDS = ("call_id", "carrier", "carrier_call_id", "media_opened_at", "n_media_sessions")
 _CALL_FIELDS = tuple(
     f"call__{name}"
@@ -73,15 +78,12 @@ _CALL_FIELDS = tuple(
             f"virtual_agent__{field}"
             for field in (
                 *("name", "speaks_as", "company", "provider", "model", "llm", "speech"),
-                *("tools", "transfer_prefixes"),
+                *("tools", "transfer_prefixes", "is_recorded"),
+                *("last_resort_target", "on_voicemail", "on_screener", "on_ivr", "on_silence", "changes_language"),
             )
         ),
-        *(f"virtual_agent__{field}" for field in ("greeting", "instructions", "voice")),
-        *(
-            f"virtual_agent__{field}_{code}"
-            for field in ("greeting", "instructions", "voice")
-            for code in Language.values
-        ),
+        *(f"virtual_agent__{field}" for field in _IN_LANGUAGES),
+        *(f"virtual_agent__{field}_{code}" for field in _IN_LANGUAGES for code in Language.values),
     )
 )
 
@@ -92,9 +94,20 @@ def _plan(leg: Leg) -> CallPlan:
     assert agent is not None  # noqa: S101 - load_plan has looked
     now = timezone.now()
     zone = contact.time_zone if contact is not None else _zone_of(call.remote_phone)
-    greetings = {language: _greeting(call, agent, language) for language in Language.values}
     opened_before = leg.n_media_sessions > 1 and leg.media_opened_at is not None
     campaign_id = call.brief.get("campaign_id")
+    pack = pack_for(_country_of(call.remote_phone)) or all_packs()[""]
+    recording = _recording(call, agent, pack)
+    values = {
+        "first_name": contact.first_name if contact is not None else "",
+        "agent": agent.speaks_as,
+        "company": agent.company,
+    }
+    openings = {
+        language: opening(agent, language, pack=pack, is_recorded=recording is not None, values=values)
+        for language in Language.values
+    }
+    greetings = {language: said.text for language, said in openings.items()}
     return CallPlan(
         call_id=call.pk,
         leg_id=leg.pk,
@@ -103,7 +116,7 @@ def _plan(leg: Leg) -> CallPlan:
         carrier_call_id=leg.carrier_call_id or "",
         carrier=leg.carrier,
         account_id=settings.TWILIO_ACCOUNT_SID if leg.carrier == Carrier.TWILIO else "",
-        engines=_engines(call, agent, greetings, now.astimezone(ZoneInfo(zone))),
+        engines=_engines(call, agent, greetings, now.astimezone(ZoneInfo(zone)), is_recorded=recording is not None),
         language=call.language,
         greetings=greetings,
         time_zone=zone,
@@ -111,25 +124,31 @@ def _plan(leg: Leg) -> CallPlan:
             max_call_s=settings.CALL_MAX_MINUTES * 60.0,
             silence_s=float(settings.CALL_SILENCE_S),
             burst_s=float(settings.MEDIA_BURST_S),
+            tries_before_failover=settings.VOICE_AI_TRIES_BEFORE_FAILOVER,
         ),
         history=_history(call.pk) if opened_before else (),
         offset_ms=_ms(now - leg.media_opened_at) if opened_before and leg.media_opened_at else 0,
+        recording=recording,
+        is_recording_announced=openings[call.language].is_recording_announced,
+        answering=answering(agent, values=values, languages=Language.values),
+        last_resort_transfer_to=last_resort_of(agent, now=now),
+        changes_to=frozenset(Language.values) if agent.changes_language else frozenset(),
     )
 
 
-def _greeting(call: Call, agent: VirtualAgent, language: str) -> str:
-    values = {
-        "first_name": call.contact.first_name if call.contact is not None else "",
-        "agent": agent.speaks_as,
-        "company": agent.company,
-    }
-    return fill_in(_in_language(agent, "greeting", language), values)
+def _recording(call: Call, agent: VirtualAgent, pack: RulePack) -> RecordingPlan | None:
+    """What the rules of the person's country say, if the call is to be recorded at all."""
+    if not agent.is_recorded or not call.brief.get("is_recorded", True) or is_refused(call.pk):
+        return None
+    return RecordingPlan(need=pack.recording, rule_version=pack.version)
 
 
-def _engines(call: Call, agent: VirtualAgent, greetings: Mapping[str, str], local_now: datetime) -> list[Engine]:
+def _engines(
+    call: Call, agent: VirtualAgent, greetings: Mapping[str, str], local_now: datetime, *, is_recorded: bool
+) -> list[Engine]:
     """The virtual agent's own provider first, then those that take over, each with a brief per language."""
     contact = call.contact
-    tools = specs_for(agent)
+    tools = specs_for(agent, is_recorded=is_recorded)
     instructions = {
         language: instructions_for(
             company=agent.company,
@@ -173,7 +192,8 @@ def _voice(choice: VoiceAIChoice, language: str) -> str:
 
 
 def _history(call_id: int) -> list[PastTurn]:
-    last = Turn.objects.filter(call_id=call_id).exclude(text="").order_by("-started_ms", "-pk")[:_MAX_HISTORY]
+    said = Turn.objects.filter(call_id=call_id).exclude(text="").exclude(speaker=Speaker.SYSTEM)
+    last = said.order_by("-started_ms", "-pk")[:_MAX_HISTORY]
     return [PastTurn("caller" if turn.speaker == Speaker.CALLER else "ai", turn.text) for turn in reversed(last)]
 
 
@@ -187,6 +207,13 @@ def _zone_of(e164: str) -> str:
         return phone.read_phone(e164, default_country=settings.DEFAULT_COUNTRY).time_zone or settings.TIME_ZONE
     except phone.BadPhoneNumber:
         return str(settings.TIME_ZONE)
+
+
+def _country_of(e164: str) -> str:
+    try:
+        return phone.read_phone(e164, default_country=settings.DEFAULT_COUNTRY).country
+    except phone.BadPhoneNumber:
+        return ""
 
 
 def _pseudonym(e164: str) -> str:

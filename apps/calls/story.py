@@ -9,8 +9,9 @@ from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from apps.accounts.models import Language
 from apps.calls.events import EventKind
-from apps.calls.models import CallEvent, Disposition, EndReason, Provider
+from apps.calls.models import AnswerVerdict, CallEvent, Disposition, EndReason, Provider
 from apps.calls.models.recording import ErasedWhy
 from apps.calls.states import Outcome
 from apps.contacts.consent import REASONS
@@ -30,6 +31,10 @@ _LOOKS: dict[str, tuple[str, str]] = {
     EventKind.RINGING: ("phone-calling", "info"),
     EventKind.ANSWERED: ("phone-check", "ok"),
     EventKind.MACHINE_VERDICT: ("user", "info"),
+    EventKind.ANSWER_VERDICT: ("user", "info"),
+    EventKind.VERDICT_CORRECTED: ("pencil", "warn"),
+    EventKind.MESSAGE_LEFT: ("microphone", "info"),
+    EventKind.LANGUAGE_CHANGED: ("language", "info"),
     EventKind.STREAM_STARTED: ("broadcast", "info"),
     EventKind.STREAM_STOPPED: ("broadcast", "idle"),
     EventKind.STREAM_ERROR: ("alert-triangle", "bad"),
@@ -54,6 +59,7 @@ _LOOKS: dict[str, tuple[str, str]] = {
     EventKind.TEXT_REFUSED: ("ban", "warn"),
     EventKind.KEYS_SENT: ("user", "info"),
     EventKind.RECORDING_STARTED: ("microphone", "info"),
+    EventKind.RECORDING_ASKED: ("user", "info"),
     EventKind.RECORDING_PAUSED: ("player-pause", "warn"),
     EventKind.RECORDING_RESUMED: ("microphone", "info"),
     EventKind.RECORDING_FAILED: ("alert-triangle", "bad"),
@@ -91,6 +97,26 @@ def _line(event: CallEvent, names: dict[str, str]) -> Line:
     return Line(at=event.at, icon=icon, tone=tone, title=title, text=_text(event, names))
 
 
+_VERDICT_SOURCES = {
+    "transcript": gettext_lazy("by what was said"),
+    "carrier": gettext_lazy("by the carrier's detection"),
+    "audio": gettext_lazy("by the sound"),
+    "tool": gettext_lazy("by the AI"),
+    "time_limit": gettext_lazy("by the time limit"),
+}
+_MESSAGE_AFTER = {
+    "beep": gettext_lazy("after the beep"),
+    "pause": gettext_lazy("after a pause"),
+    "carrier": gettext_lazy("when the carrier heard the greeting end"),
+    "time_limit": gettext_lazy("after the longest wait"),
+}
+
+
+def _verdict(code: object) -> str:
+    return str(dict(AnswerVerdict.choices).get(str(code), code or ""))
+
+
+_ACTS = {"pause": gettext_lazy("Pause"), "resume": gettext_lazy("Resume")}
 _PAUSE_REASONS = {"card": gettext_lazy("card data is spoken"), "staff": gettext_lazy("paused by staff")}
 
 
@@ -105,6 +131,16 @@ def _text(event: CallEvent, names: dict[str, str]) -> str:
             return _("Allowed by rule pack %(version)s.") % {"version": data["rule_version"]}
         case EventKind.MACHINE_VERDICT:
             return str(data.get("answered_by") or "")
+        case EventKind.ANSWER_VERDICT:
+            return _joined(_verdict(data.get("verdict")), _VERDICT_SOURCES.get(str(data.get("source"))))
+        case EventKind.VERDICT_CORRECTED:
+            return _joined(_verdict(data.get("verdict")), data.get("by"))
+        case EventKind.MESSAGE_LEFT:
+            return str(_MESSAGE_AFTER.get(str(data.get("after")), ""))
+        case EventKind.LANGUAGE_CHANGED:
+            known_languages = dict(Language.choices)
+            before, to = (str(known_languages.get(data.get(key), data.get(key))) for key in ("from", "to"))
+            return _joined(f"{before} → {to}", data.get("by"))
         case EventKind.TOOL_CALLED:
             return str(data.get("name") or "")
         case EventKind.DISPOSITION_SET | EventKind.DISPOSITION_CORRECTED:
@@ -123,6 +159,8 @@ def _text(event: CallEvent, names: dict[str, str]) -> str:
             return _joined(word, _reason(data.get("end_reason")))
         case EventKind.SESSION_ENDED:
             return _reason(data.get("reason"))
+        case EventKind.RECORDING_ASKED:
+            return _joined(_ACTS.get(str(data.get("act"))), data.get("by"))
         case EventKind.RECORDING_PAUSED:
             return _joined(_PAUSE_REASONS.get(str(data.get("reason")), data.get("reason")), data.get("by"))
         case EventKind.RECORDING_RESUMED if data.get("is_automatic"):

@@ -7,7 +7,7 @@ from apps.calls.models import Disposition, TransferTarget, VirtualAgent, VoiceAI
 
 @register(VirtualAgent)
 class VirtualAgentTranslation(TranslationOptions):
-    fields = ("greeting", "instructions", "voice")
+    fields = ("greeting", "instructions", "voice", "ai_disclosure", "recording_notice", "voicemail_message")
     required_languages = {"en": ("greeting", "instructions")}
 
 

@@ -41,7 +41,8 @@ class Area:
 class RulePack:
     """country: ISO 3166, "" for the pack of all others. version: stored with each attempt it allowed.
 
-    recording: what it takes to record a call. Whoever refuses is not recorded, whatever it says.
+    recording: what it takes to record a call. Whoever refuses is not recorded, whatever it says. says_it_is_ai: an AI
+    must say that it is one, at the start.
     """
 
     country: str
@@ -51,6 +52,7 @@ class RulePack:
     needs: dict[str, Need]
     consent_valid_days: int | None
     recording: RecordingNeed
+    says_it_is_ai: bool
     areas: tuple[Area, ...]
 
     def hours_for(self, e164: str) -> OpeningHours:
@@ -85,7 +87,7 @@ def all_packs() -> dict[str, RulePack]:
 
 def read_pack(raw: dict[str, Any]) -> RulePack:
     """Check a pack's data and give it its types. Raises BadRulePack, also for an unknown key: a typo is no gap."""
-    _only(raw, {"country", "version", "hours", "consent", "recording", "areas"}, "pack")
+    _only(raw, {"country", "version", "hours", "consent", "recording", "disclosure", "areas"}, "pack")
     country, version = raw.get("country"), raw.get("version")
     if not isinstance(country, str) or not re.fullmatch(r"([A-Z]{2})?", country):
         raise BadRulePack(f"country must be two capital letters or empty, not {country!r}")
@@ -109,6 +111,7 @@ def read_pack(raw: dict[str, Any]) -> RulePack:
         needs={use: _need(consent_raw, use) for use in USES},
         consent_valid_days=valid_days,
         recording=_recording(_table(raw, "recording")),
+        says_it_is_ai=_disclosure(_table(raw, "disclosure")),
         areas=tuple(_area(area, hours) for area in raw.get("areas", [])),
     )
 
@@ -138,6 +141,14 @@ def _recording(table: dict[str, Any]) -> RecordingNeed:
     if value not in get_args(RecordingNeed):
         raise BadRulePack(f"recording.need must be none, announced or consent, not {value!r}")
     return cast(RecordingNeed, value)
+
+
+def _disclosure(table: dict[str, Any]) -> bool:
+    _only(table, {"ai"}, "disclosure")
+    value = table.get("ai")
+    if value not in {"required", "free"}:
+        raise BadRulePack(f"disclosure.ai must be required or free, not {value!r}")
+    return bool(value == "required")
 
 
 def _hours(raw: dict[str, Any]) -> OpeningHours:

@@ -44,6 +44,10 @@ def test_nobody_is_recorded_without_being_told():
     }
 
 
+def test_an_ai_says_everywhere_that_it_is_one():
+    assert all(pack.says_it_is_ai for pack in all_packs().values())
+
+
 def test_a_country_without_a_pack_has_the_default_and_no_country_has_none():
     assert pack_for("FR") is all_packs()[""]
     assert pack_for("") is None
@@ -70,6 +74,7 @@ def test_florida_closes_an_hour_earlier_than_the_rest():
         (("consent", "valid_days"), 0, "valid_days"),
         (("recording", "need"), "shout", "recording.need"),
         (("recording", "loud"), True, "unknown loud"),
+        (("disclosure", "ai"), "whispered", "disclosure.ai"),
         (("loophole",), True, "unknown loophole"),
         (("areas",), [{"name": "X", "prefixes": ["1305"], "hours": {}}], "prefixes"),
     ],
@@ -84,7 +89,7 @@ def test_a_pack_with_a_mistake_is_refused_with_its_place(path, value, message):
         read_pack(raw)
 
 
-@pytest.mark.parametrize("missing", [("hours",), ("consent",), ("recording",), ("recording", "need"), ("hours", "sun"), ("consent", "sms"), ("version",)])
+@pytest.mark.parametrize("missing", [("hours",), ("consent",), ("recording",), ("recording", "need"), ("disclosure",), ("hours", "sun"), ("consent", "sms"), ("version",)])
 def test_a_pack_with_a_gap_is_refused(missing):
     raw = copy.deepcopy(SPAIN)
     target = raw

@@ -146,6 +146,8 @@ class AiLink:
     async def _keep_up(self, talk: Talk, *, has_next: bool) -> VoiceAIError:
         """Hold the conversation by one provider, opened as often as it takes; why that came to an end."""
         delays_s = self._limits.reconnect_delays_s
+        if has_next:
+            delays_s = delays_s[: self._limits.tries_before_failover]
         n_tries = 0
         try:
             self._ai = self._voice_ai_for(self.provider)

@@ -63,6 +63,18 @@ LANGUAGE_CHANGES = Counter(
     "callcentre_language_changes_total", "Conversations that went on in another language.", ["before", "to"]
 )
 TOOL_CALLS = Counter("callcentre_tool_calls_total", "Tools used by virtual agents.", ["tool", "result"])
+MEDIA_CALLS = Gauge("callcentre_media_calls", "Calls a media process holds.", multiprocess_mode="livesum")
+MEDIA_CALLS_MAX = Gauge(
+    "callcentre_media_calls_max", "Calls a media process takes at most.", multiprocess_mode="livesum"
+)
+MEDIA_FILL = Gauge(
+    "callcentre_media_fill_ratio", "How full the fullest media process is, 0 to 1.", multiprocess_mode="livemax"
+)
+CALLER_SOUND_WAITING = Gauge(
+    "callcentre_caller_sound_waiting_seconds",
+    "Sound of callers that is kept for providers that are away or catch up.",
+    multiprocess_mode="livesum",
+)
 JOURNAL_WAITING = Gauge(
     "callcentre_journal_records_waiting", "Records not yet in the database.", multiprocess_mode="livesum"
 )

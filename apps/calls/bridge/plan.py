@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
+from apps.calls.bridge.answering import AnsweringPlan
 from apps.calls.bridge.limits import Limits
 from apps.calls.voice_ai.base import PastTurn, VoiceBrief
 
@@ -41,7 +42,8 @@ class CallPlan:
     first sentence, filled in. offset_ms: how long the call's audio has been running already, when an earlier stream of
     the call broke; history: what was said in it. time_zone: the contact's, an IANA name. last_resort_transfer_to: who
     takes the call when no voice AI can, E.164, "" for nobody. recording: None where the call is not to be recorded.
-    is_recording_announced: the opening says that it is, in the call's language.
+    is_recording_announced: the opening says that it is, in the call's language. answering: what to do about whoever
+    picks up. changes_to: languages the conversation may go on in, its own among them; empty if it keeps its own.
     """
 
     call_id: int
@@ -61,6 +63,8 @@ class CallPlan:
     last_resort_transfer_to: str = ""
     recording: RecordingPlan | None = None
     is_recording_announced: bool = False
+    answering: AnsweringPlan = field(default_factory=AnsweringPlan)
+    changes_to: frozenset[str] = frozenset()
 
     @property
     def may_be_recorded(self) -> bool:
@@ -152,8 +156,8 @@ def voicemail_prompt(message: str, language: str) -> str:
     if message:
         return f"An answering machine is recording now. In {name}, say exactly this and nothing else: “{message}”"
     return (
-        f"An answering machine is recording now. In {name}, leave a message of two short sentences: who calls for which "
-        "company, and that we will try again. Say nothing that only the person should hear."
+        f"An answering machine is recording now. In {name}, leave a message of two short sentences: who calls for "
+        "which company, and that we will try again. Say nothing that only the person should hear."
     )
 
 

@@ -97,6 +97,11 @@ class Session:
         """The clock of the call, in whole milliseconds since its audio began."""
         return self._plan.offset_ms + int((self._clock() - self._started_at) * 1000)
 
+    @property
+    def unheard_s(self) -> float:
+        """Sound of the caller that waits for a provider."""
+        return self._sound.missed_ms / 1000.0
+
     async def run(self) -> SessionEnd:
         self._ended = asyncio.get_running_loop().create_future()
         caller = asyncio.create_task(self._hear_line())

@@ -1,5 +1,6 @@
 """What happens on the line."""
 
+from apps.calls.models.answering import AnswerVerdict
 from apps.calls.models.call import Call, Direction, EndReason
 from apps.calls.models.cost import CostItem, Price
 from apps.calls.models.disposition import Disposition
@@ -13,6 +14,7 @@ from apps.calls.models.turn import Speaker, Turn
 from apps.calls.models.virtual_agent import Provider, VirtualAgent, VoiceAIChoice, VoiceAIFallback
 
 __all__ = [
+    "AnswerVerdict",
     "Call",
     "CallEvent",
     "Carrier",

@@ -8,6 +8,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.models import Language
+from apps.calls.models.answering import AnswerVerdict
 from apps.calls.models.disposition import Disposition
 from apps.calls.models.number import Number
 from apps.calls.models.virtual_agent import VirtualAgent
@@ -64,6 +65,13 @@ class Call(models.Model):
     )
     outcome = models.CharField(_("outcome"), max_length=16, choices=Outcome.choices, blank=True)
     end_reason = models.CharField(_("ended by"), max_length=20, choices=EndReason.choices, blank=True)
+    answer_verdict = models.CharField(
+        _("who picked up"),
+        max_length=12,
+        choices=AnswerVerdict.choices,
+        blank=True,
+        help_text=_("See the story for why."),
+    )
     disposition = models.ForeignKey(
         Disposition, on_delete=models.PROTECT, null=True, blank=True, verbose_name=_("disposition")
     )

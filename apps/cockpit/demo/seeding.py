@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from django.db import transaction
 
 from apps.accounts.models import Role, User
-from apps.calls.models import Disposition, Number, Price, VirtualAgent
+from apps.calls.models import Disposition, Number, Price, Provider, VirtualAgent
 from apps.calls.models.cost import Part, Unit
 from apps.calls.states import Outcome
 from apps.campaigns import services
@@ -157,9 +157,19 @@ def _dispositions() -> None:
 def _agent() -> VirtualAgent:
     words = {f"greeting_{code}": text for code, text in texts.GREETING.items()}
     words |= {f"instructions_{code}": text for code, text in texts.INSTRUCTIONS.items()}
-    agent, _ = VirtualAgent.objects.get_or_create(
+    words |= {f"ai_disclosure_{code}": text for code, text in texts.DISCLOSURE.items()}
+    words |= {f"voicemail_message_{code}": text for code, text in texts.VOICEMAIL.items()}
+    agent, is_new = VirtualAgent.objects.get_or_create(
         name=texts.AGENT_NAME, defaults={**words, "speaks_as": texts.SPEAKS_AS, "company": texts.COMPANY}
     )
+    if is_new:
+        agent.fallbacks.create(position=1, provider=Provider.GEMINI)
+        agent.fallbacks.create(
+            position=2,
+            provider=Provider.DEEPGRAM,
+            llm="openai:gpt-6-luna",
+            speech="gemini:gemini-3.8-flash-lite-tts",
+        )
     return agent
 
 

@@ -7,11 +7,25 @@ SPEAKS_AS = "Ada"
 COMPANY = "Helios Home Energy"
 
 GREETING = {
-    "en": "Hello {first_name}, this is {agent}, an AI assistant calling for {company}. Do you have a minute?",
-    "es": "Hola {first_name}, soy {agent}, una asistente de inteligencia artificial, y llamo de parte de {company}. "
+    "en": "Hello {first_name}, this is {agent}, {disclosure} calling for {company}. {recording} Do you have a minute?",
+    "es": "Hola {first_name}, soy {agent}, {disclosure}, y llamo de parte de {company}. {recording} "
     "¿Tiene usted un minuto?",
-    "cs": "Dobrý den, {first_name}, tady {agent}, asistentka s umělou inteligencí, volám za společnost {company}. "
+    "cs": "Dobrý den, {first_name}, tady {agent}, {disclosure}, volám za společnost {company}. {recording} "
     "Máte na mě chvilku?",
+}
+
+DISCLOSURE = {
+    "en": "an AI assistant",
+    "es": "una asistente de inteligencia artificial",
+    "cs": "asistentka s umělou inteligencí",
+}
+
+VOICEMAIL = {
+    "en": "This is {agent}, an AI assistant of {company}. We offer you a free solar check and will try you again.",
+    "es": "Soy {agent}, asistente de inteligencia artificial de {company}. Le ofrecemos un estudio solar gratuito y "
+    "volveremos a llamarle.",
+    "cs": "Tady {agent}, asistentka s umělou inteligencí společnosti {company}. Nabízíme vám bezplatné ověření úspor a "
+    "zkusíme to znovu.",
 }
 
 INSTRUCTIONS = {
