@@ -111,8 +111,8 @@ def make_price(service: str, part: str, amount: str, *, unit: str = Unit.MILLION
     return Price.objects.create(service=service, part=part, unit=unit, amount=amount, **fields)
 
 
-def make_carrier_price(amount: str = "0.014") -> Price:
-    return make_price("twilio", Part.CARRIER, amount, unit=Unit.MINUTE)
+def make_carrier_price(amount: str = "0.014", *, carrier: str = "twilio") -> Price:
+    return make_price(carrier, Part.CARRIER, amount, unit=Unit.MINUTE)
 
 
 def sid(prefix: str = "CA") -> str:
