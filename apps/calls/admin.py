@@ -28,6 +28,7 @@ from apps.calls.models import (
     Leg,
     Number,
     Price,
+    Recording,
     ToolName,
     TransferTarget,
     Turn,
@@ -312,3 +313,34 @@ class CallAdmin(ReadOnlyAdmin[Call]):
     @admin.display(description=_("with transcript"))
     def page(self, call: Call) -> SafeString:
         return format_html('<a href="{}">{}</a>', reverse("calls:detail", args=[call.pk]), _("Open the call page"))
+
+
+@admin.register(Recording)
+class RecordingAdmin(ReadOnlyAdmin[Recording]):
+    """Nothing here plays by itself: the link leads to the call's page, where listening is noted."""
+
+    group = Group.CALLING
+    position = 4
+    list_display = ("started_at", "listen", "source", "state", "length", "size")
+    list_filter = ("state", "source", "erased_why", "started_at")
+    search_fields = ("=call__id",)
+    search_help_text = _("Call number")
+    date_hierarchy = "started_at"
+    list_select_related = ("call",)
+    fields = ("listen", "source", "state", "started_at", "length", "size", "content_type", "channels", "paused")
+    readonly_fields = (*fields, "deleted_at", "erased_why")
+    fieldsets = (
+        (None, {"fields": fields}),
+        (_("Erased"), {"fields": ("deleted_at", "erased_why")}),
+    )
+
+    @admin.display(description=_("call"), ordering="call_id")
+    def listen(self, recording: Recording) -> SafeString:
+        return format_html(
+            '<a href="{}#recording">#{}</a>', reverse("calls:detail", args=[recording.call_id]), recording.call_id
+        )
+
+    @admin.display(description=_("length"), ordering="duration_ms")
+    def length(self, recording: Recording) -> str:
+        minutes, seconds = divmod(round(recording.duration_s), 60)
+        return f"{minutes}:{seconds:02d}"

@@ -2,11 +2,11 @@
 
 from typing import BinaryIO, cast
 
-from botocore.exceptions import ClientError
-from storages.backends.s3 import S3Storage
+from botocore.exceptions import ClientError  # type: ignore[import-untyped]  # it brings no types
+from storages.backends.s3 import S3Storage  # type: ignore[import-untyped]  # neither does it
 
 
-class RecordingS3(S3Storage):
+class RecordingS3(S3Storage):  # type: ignore[misc]  # untyped, as said
     """Private objects. A piece is asked for as a piece: seeking in a player does not fetch whole calls."""
 
     def open_piece(self, name: str, start: int, length: int) -> BinaryIO:

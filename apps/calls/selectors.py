@@ -11,15 +11,21 @@ from django.db.models.functions import Coalesce
 from apps.accounts.models import User
 from apps.accounts.permissions import allowed
 from apps.accounts.roles import Permission
-from apps.calls.events import CallCard
-from apps.calls.models import Call, CallEvent, CostItem, Leg, Turn
+from apps.calls.events import CallCard, EventKind
+from apps.calls.models import Call, CallEvent, CostItem, Leg, Recording, Turn
 from apps.calls.models.call import CallQuerySet
+from apps.calls.models.recording import RecordingQuerySet
 from apps.calls.states import LegState
+
+_PAUSES = frozenset({EventKind.RECORDING_PAUSED.value, EventKind.RECORDING_RESUMED.value})
 
 
 @dataclass(frozen=True, slots=True)
 class CallDetail:
-    """Everything the call page shows, read in a fixed number of queries. cost: USD so far."""
+    """Everything the call page shows, read in a fixed number of queries. cost: USD so far.
+
+    recordings: ours first; none where the visitor may not listen.
+    """
 
     call: Call
     legs: list[Leg]
@@ -27,11 +33,25 @@ class CallDetail:
     turns: list[Turn]
     cost_items: list[CostItem]
     cost: Decimal
+    recordings: list[Recording]
+
+    @property
+    def is_recording_paused(self) -> bool:
+        """Whether the running call's recording pauses just now."""
+        told = [event.kind for event in self.events if event.kind in _PAUSES]
+        return bool(told) and told[-1] == EventKind.RECORDING_PAUSED
 
 
 def calls_visible_to(user: User | AnonymousUser) -> CallQuerySet:
     """All calls for those who may view calls, none for others."""
     return Call.objects.all() if allowed(user, Permission.CALLS_VIEW) else Call.objects.none()
+
+
+def recordings_visible_to(user: User | AnonymousUser) -> RecordingQuerySet:
+    """Recordings of the calls the visitor may see, for those who may listen."""
+    if not allowed(user, Permission.RECORDINGS_LISTEN):
+        return Recording.objects.none()
+    return Recording.objects.filter(call__in=calls_visible_to(user))
 
 
 def with_people(calls: CallQuerySet) -> CallQuerySet:
@@ -88,6 +108,7 @@ def call_detail(user: User | AnonymousUser, call_id: int) -> CallDetail:
         turns=list(call.turns.order_by("started_ms", "pk")),
         cost_items=cost_items,
         cost=sum((item.amount for item in cost_items), Decimal(0)),
+        recordings=list(recordings_visible_to(user).filter(call=call).order_by("source", "started_at")),
     )
 
 

@@ -16,6 +16,7 @@ from apps.calls import selectors, story
 from apps.calls.filters import CallFilter
 from apps.calls.forms import DispositionForm
 from apps.calls.models import Call, EndReason
+from apps.calls.player import player_of
 from apps.calls.services import dispositions, ending
 from apps.core.listing import Listing, csv_response
 from apps.core.tables import Column
@@ -66,6 +67,7 @@ def call_detail(request: HttpRequest, pk: int) -> HttpResponseBase:
         "detail": detail,
         "call": detail.call,
         "lines": story.tell(detail.events),
+        "player": player_of(detail),
         "form": form,
         "cost_columns": COST_COLUMNS,
         "crumbs": [(_("Calls"), reverse("calls:list"))],
