@@ -100,6 +100,7 @@ def _at_the_sandbox(
         "SANDBOX_AI_TLS_PORT": str(switches.ai_tls_port),
         "SANDBOX_TELNYX_SIGNING_KEY_FILE": accounts["SANDBOX_TELNYX_SIGNING_KEY_FILE"],
         "SANDBOX_TLS_FILE": accounts["SANDBOX_TLS_FILE"],
+        **what_numbers_call(environment["PUBLIC_ORIGIN"]),
     }
     for provider, bases in providers.items():
         if any(base in given for base in bases):
@@ -113,6 +114,18 @@ def _at_the_sandbox(
 
 # What an operator would set for a provider whose webhooks come from an own network, and its application there.
 _HERE = {"TELNYX": {"TELNYX_CONNECTION_ID": "1494404757140276705", "TELNYX_WEBHOOK_IPS": "127.0.0.1/32"}}
+
+
+def what_numbers_call(origin: str) -> dict[str, str]:
+    """What an operator would enter at the carriers for the numbers: where calls and texts to them are announced."""
+    hooks = f"{origin}/hooks"
+    return {
+        "SANDBOX_TWILIO_VOICE_URL": f"{hooks}/twilio/inbound",
+        "SANDBOX_TWILIO_STATUS_URL": f"{hooks}/twilio/inbound-status",
+        "SANDBOX_TWILIO_SMS_URL": f"{hooks}/twilio/texts/inbound",
+        "SANDBOX_TELNYX_WEBHOOK_URL": f"{hooks}/telnyx/events",
+        "SANDBOX_TELNYX_SMS_URL": f"{hooks}/telnyx/texts",
+    }
 
 
 def addresses_of_providers(carrier_port: int, ai_port: int, ai_tls_port: int) -> dict[str, dict[str, str]]:

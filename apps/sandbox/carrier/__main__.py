@@ -22,6 +22,8 @@ def main() -> int:
         sys.stderr.write(f"sandbox carrier: {error}\n")
         return 2
     log.info("listening on http://%s:%s, speed %g, %g calls/s", config.host, config.port, config.speed, config.cps)
+    if config.telnyx is None:
+        log.info("no Telnyx: TELNYX_API_KEY and SANDBOX_TELNYX_SIGNING_KEY (or their _FILE) are not both set")
     try:
         web.run_app(
             make_app(config), host=config.host, port=config.port, access_log=None, print=None, shutdown_timeout=1

@@ -7,7 +7,11 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
+from apps.sandbox.carrier.fields import BadRequest
+from apps.sandbox.carrier.numbers import DEFAULT, OwnNumber
+from apps.sandbox.carrier.records import Carrier
 from apps.sandbox.carrier.telnyx.signing import load_key
 
 
@@ -23,12 +27,28 @@ class TelnyxConfig:
     signing_key: str = field(repr=False)
 
 
+# What every number of the product calls unless it was set up by itself: its setting, by carrier, and the variable.
+_DEFAULTS: Final[dict[Carrier, dict[str, str]]] = {
+    "twilio": {
+        "voice_url": "SANDBOX_TWILIO_VOICE_URL",
+        "status_callback": "SANDBOX_TWILIO_STATUS_URL",
+        "sms_url": "SANDBOX_TWILIO_SMS_URL",
+    },
+    "telnyx": {
+        "webhook_url": "SANDBOX_TELNYX_WEBHOOK_URL",
+        "sms_webhook_url": "SANDBOX_TELNYX_SMS_URL",
+        "connection_id": "TELNYX_CONNECTION_ID",
+    },
+}
+
+
 @dataclass(frozen=True, slots=True)
 class CarrierConfig:
     """What the carrier is told at its start.
 
     cps: calls dialled per second of sandbox time. speed: sandbox seconds per real second.
     owned_numbers: From numbers accepted (E.164); empty accepts any. telnyx: None leaves that carrier out.
+    numbers: how the product's numbers are set up.
     """
 
     account_sid: str
@@ -39,6 +59,7 @@ class CarrierConfig:
     speed: float = 1.0
     owned_numbers: frozenset[str] = frozenset()
     telnyx: TelnyxConfig | None = None
+    numbers: tuple[OwnNumber, ...] = ()
 
 
 def _secret(environ: Mapping[str, str], name: str) -> str:
@@ -83,15 +104,25 @@ def load_config(argv: Sequence[str], environ: Mapping[str, str] = os.environ) ->
         speed=args.speed,
         owned_numbers=frozenset(args.number),
         telnyx=_telnyx(environ),
+        numbers=_numbers(environ),
     )
+
+
+def _numbers(environ: Mapping[str, str]) -> tuple[OwnNumber, ...]:
+    numbers = []
+    for carrier, variables in _DEFAULTS.items():
+        given = {setting: environ[name] for setting, name in variables.items() if environ.get(name)}
+        try:
+            numbers.append(OwnNumber(DEFAULT, carrier).changed(given))
+        except BadRequest as error:
+            raise ConfigError(f"of {', '.join(variables.values())}: {error}") from error
+    return tuple(numbers)
 
 
 def _telnyx(environ: Mapping[str, str]) -> TelnyxConfig | None:
     api_key, signing_key = _secret(environ, "TELNYX_API_KEY"), _secret(environ, "SANDBOX_TELNYX_SIGNING_KEY")
-    if not api_key and not signing_key:
-        return None
     if not api_key or not signing_key:
-        raise ConfigError("set both TELNYX_API_KEY and SANDBOX_TELNYX_SIGNING_KEY (or their _FILE), or neither")
+        return None
     try:
         load_key(signing_key)
     except ValueError as error:

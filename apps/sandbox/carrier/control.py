@@ -18,7 +18,6 @@ from apps.sandbox.carrier.messages import MessageDesk
 from apps.sandbox.carrier.numbers import DEFAULT, NumberBook
 from apps.sandbox.carrier.records import Carrier
 from apps.sandbox.carrier.telnyx.account import TelnyxAccount
-from apps.sandbox.carrier.telnyx.events import Route
 
 _STYLE = """
 body { font: 14px/1.4 system-ui, sans-serif; margin: 2rem; color: #182433; background: #fff; }
@@ -184,8 +183,8 @@ class ControlApi:
         except BadRequest as error:
             return web.json_response({"error": str(error)}, status=400)
         self._numbers.keep(own)
-        if own.carrier == "telnyx" and own.connection_id and self._telnyx is not None:
-            self._telnyx.routes[own.connection_id] = Route(own.webhook_url)
+        if own.carrier == "telnyx" and self._telnyx is not None:
+            self._telnyx.know(own.connection_id, own.webhook_url)
         return web.json_response(own.as_json())
 
     async def _page(self, _request: web.Request) -> web.Response:

@@ -37,6 +37,10 @@ def make_app(config: CarrierConfig) -> web.Application:
 
     app.cleanup_ctx.append(lifetime)
     numbers = NumberBook()
+    for own in config.numbers:
+        numbers.keep(own)
+        if own.carrier == "telnyx" and telnyx is not None:
+            telnyx.know(own.connection_id, own.webhook_url)
     desks: dict[Carrier, MessageDesk] = {"twilio": _serve_twilio(app, twilio, numbers)}
     if telnyx is not None:
         desks["telnyx"] = _serve_telnyx(app, telnyx, numbers)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 
 import pytest
 from twilio.base.exceptions import TwilioRestException
@@ -122,6 +123,11 @@ async def test_lists_redaction_and_deletion(carrier, product):
     await product.wait_for("/sms-status", 2)
     found = await carrier.call(carrier.sdk.messages.list, to=DELIVERED)
     assert [message.sid for message in found] == [first.sid]
+    since = first.date_created - timedelta(seconds=1)
+    recent = await carrier.call(carrier.sdk.messages.list, to=DELIVERED, from_=FROM, date_sent_after=since)
+    assert [message.sid for message in recent] == [first.sid]
+    later = first.date_created + timedelta(hours=1)
+    assert await carrier.call(carrier.sdk.messages.list, date_sent_after=later) == []
     redacted = await carrier.call(carrier.sdk.messages(first.sid).update, body="")
     assert redacted.body == ""
     await carrier.call(carrier.sdk.messages(first.sid).delete)

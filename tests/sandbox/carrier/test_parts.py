@@ -17,6 +17,7 @@ from apps.sandbox.carrier.twilio.signing import signature
 from apps.sandbox.carrier.twilio.webhooks import split_overrides
 from apps.sandbox.personas import Line, all_lines, persona_for
 from apps.sandbox.speech import FRAME_BYTES, SILENCE_BYTE, SILENCE_FRAME, silence, synthesise, tone
+from tests.sandbox.carrier.telnyx.product import SIGNING_KEY
 
 TOKEN = "0123456789abcdef0123456789abcdef"
 FORM = {
@@ -235,6 +236,34 @@ def test_settings_come_from_environment_files_and_options(tmp_path):
     assert "s3cret" not in repr(config)
 
 
+def test_telnyx_needs_both_its_keys():
+    environ = {"TWILIO_ACCOUNT_SID": "AC1", "TWILIO_AUTH_TOKEN": "x", "TELNYX_API_KEY": "KEY1"}
+    assert load_config([], environ).telnyx is None
+    config = load_config([], environ | {"SANDBOX_TELNYX_SIGNING_KEY": SIGNING_KEY})
+    assert config.telnyx is not None
+    assert config.telnyx.api_key == "KEY1"
+    assert "KEY1" not in repr(config)
+
+
+def test_numbers_call_what_the_environment_says():
+    environ = {
+        "TWILIO_ACCOUNT_SID": "AC1",
+        "TWILIO_AUTH_TOKEN": "x",
+        "SANDBOX_TWILIO_SMS_URL": "http://127.0.0.1:8000/texts",
+        "SANDBOX_TELNYX_WEBHOOK_URL": "http://127.0.0.1:8000/events",
+        "TELNYX_CONNECTION_ID": "55",
+    }
+    twilio, telnyx = load_config([], environ).numbers
+    assert (twilio.carrier, twilio.voice_url, twilio.sms_url) == ("twilio", "", "http://127.0.0.1:8000/texts")
+    assert (telnyx.carrier, telnyx.webhook_url, telnyx.connection_id) == (
+        "telnyx",
+        "http://127.0.0.1:8000/events",
+        "55",
+    )
+    with pytest.raises(ConfigError, match="voice_url"):
+        load_config([], environ | {"SANDBOX_TWILIO_VOICE_URL": "nowhere"})
+
+
 @pytest.mark.parametrize(
     "environ",
     [
@@ -242,6 +271,12 @@ def test_settings_come_from_environment_files_and_options(tmp_path):
         {"TWILIO_ACCOUNT_SID": "AC1"},
         {"TWILIO_ACCOUNT_SID": "AC1", "TWILIO_AUTH_TOKEN_FILE": "/nowhere"},
         {"TWILIO_ACCOUNT_SID": "AC1", "TWILIO_AUTH_TOKEN": "x", "SANDBOX_SPEED": "fast"},
+        {
+            "TWILIO_ACCOUNT_SID": "AC1",
+            "TWILIO_AUTH_TOKEN": "x",
+            "TELNYX_API_KEY": "KEY1",
+            "SANDBOX_TELNYX_SIGNING_KEY": "no key",
+        },
     ],
 )
 def test_missing_settings_are_named(environ):

@@ -61,6 +61,11 @@ class TelnyxAccount:
         self.exchange.start(call)
         return call
 
+    def know(self, connection_id: str, webhook_url: str) -> None:
+        """A Call Control application and where its events go; nothing without both."""
+        if connection_id and webhook_url:
+            self.routes[connection_id] = Route(webhook_url)
+
     def find(self, call_control_id: str) -> TelnyxCall:
         """For commands; raises TelnyxError 90015."""
         call = self.leg(self.exchange.calls.get(call_control_id))

@@ -7,7 +7,7 @@ from aiohttp import web
 from apps.sandbox.carrier.twilio.errors import ApiError
 from apps.sandbox.carrier.twilio.messages import TwilioMessages
 from apps.sandbox.carrier.twilio.resources import API
-from apps.sandbox.carrier.twilio.rest import RestApi, page_of, read_form
+from apps.sandbox.carrier.twilio.rest import RestApi, matches, moment, page_of, read_form
 
 _FINAL = frozenset({"delivered", "undelivered", "failed", "received", "canceled"})
 
@@ -35,6 +35,13 @@ class MessageApi:
         for name, attribute in (("To", "to"), ("From", "from_")):
             if wanted := request.query.get(name):
                 found = [message for message in found if getattr(message, attribute) == wanted]
+        for operator in ("", "<", ">"):
+            if text := request.query.get("DateSent" + operator):
+                # A message on its way has no such date yet; its creation stands for it.
+                limit = moment(text)
+                found = [
+                    message for message in found if matches(message.sent_at or message.created_at, operator, limit)
+                ]
         return page_of(request, "messages", [self._messages.as_json(message) for message in found])
 
     async def _fetch(self, request: web.Request) -> web.StreamResponse:

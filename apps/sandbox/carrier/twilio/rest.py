@@ -194,9 +194,9 @@ class RestApi:
         for field, attribute in (("StartTime", "started_at"), ("EndTime", "ended_at")):
             for operator in ("", "<", ">"):
                 if text := query.get(field + operator):
-                    limit = _moment(text)
+                    limit = moment(text)
                     # A queued call has no start yet; its creation stands for it.
-                    calls = [r for r in calls if _matches(getattr(r, attribute) or r.created_at, operator, limit)]
+                    calls = [r for r in calls if matches(getattr(r, attribute) or r.created_at, operator, limit)]
         return page_of(request, "calls", [call_json(record) for record in calls])
 
     async def _fetch(self, request: web.Request) -> web.StreamResponse:
@@ -369,18 +369,19 @@ def _parameters(form: Form) -> dict[str, str]:
     return {name: value for name, value in pairs if name}
 
 
-def _moment(text: str) -> datetime:
+def moment(text: str) -> datetime:
+    """A date or time of a filter, UTC; raises ApiError 20001."""
     try:
-        moment = datetime.fromisoformat(text)
+        at = datetime.fromisoformat(text)
     except ValueError:
         raise ApiError(400, 20001, f"{text} is not a date") from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
-def _matches(moment: datetime, operator: str, limit: datetime) -> bool:
+def matches(at: datetime, operator: str, limit: datetime) -> bool:
     """Bare dates name the whole day; < and > include the moment itself."""
     if operator == "<":
-        return moment <= limit
+        return at <= limit
     if operator == ">":
-        return moment >= limit
-    return moment.date() == limit.date()
+        return at >= limit
+    return at.date() == limit.date()
