@@ -195,10 +195,19 @@ class DispositionAdmin(LanguageTabs, ImportExportMixin, BackOfficeAdmin[Disposit
 class NumberAdmin(BackOfficeAdmin[Number]):
     group = Group.CALLING
     position = 3
-    list_display = ("e164", "label", "carrier", "is_active")
-    list_filter = ("carrier", "is_active")
+    list_display = ("e164", "label", "carrier", "route", "is_active")
+    list_filter = ("carrier", "route", "is_active")
     search_fields = ("e164", "label")
-    fields = ("e164", "carrier", "label", "is_active")
+    fieldsets = (
+        (None, {"fields": ("e164", "carrier", "label", "is_active")}),
+        (
+            _("When somebody calls it"),
+            {
+                "fields": ("route", "virtual_agent", "target", "language"),
+                "description": _("A call to this number finds its contact by the caller's number."),
+            },
+        ),
+    )
 
     def get_readonly_fields(self, request: HttpRequest, obj: Number | None = None) -> Any:
         return ("e164", "carrier") if obj is not None else ()

@@ -60,8 +60,7 @@ class EventKind(models.TextChoices):
     RECORDING_PLAYED = "recording_played", _("recording listened to")  # by, recording
     RECORDING_DOWNLOADED = "recording_downloaded", _("recording downloaded")  # by, recording
     RECORDING_SAVED = "recording_saved", _("the carrier has finished its recording")
-    INBOUND = "inbound", _("called us")  # from, to
-    INBOUND_REFUSED = "inbound_refused", _("not taken")  # reason
+    INBOUND = "inbound", _("called us")  # caller, to
     TRANSFER_STARTED = "transfer_started", _("the other number is being rung")  # to
     TRANSFERRED = "transferred", _("passed on: both are talking")  # to
     TRANSFER_FAILED = "transfer_failed", _("could not be passed on")  # to, reason

@@ -60,7 +60,7 @@ _LOOKS: dict[str, tuple[str, str]] = {
     EventKind.KEYS_SENT: ("user", "info"),
     EventKind.INBOUND: ("phone-incoming", "info"),
     EventKind.TRANSFER_STARTED: ("phone-calling", "info"),
-    EventKind.TRANSFERRED: ("arrows-exchange", "ok"),
+    EventKind.TRANSFERRED: ("users", "ok"),
     EventKind.TRANSFER_FAILED: ("alert-triangle", "warn"),
     EventKind.OUTCOME_CORRECTED: ("pencil", "warn"),
     EventKind.RECORDING_SAVED: ("microphone", "idle"),
@@ -159,6 +159,14 @@ def _text(event: CallEvent, names: dict[str, str]) -> str:
             return ", ".join(str(known.get(channel, channel)) for channel in data.get("channels", []))
         case EventKind.END_REQUESTED:
             return _joined(_reason(data.get("reason")), data.get("by"))
+        case EventKind.INBOUND:
+            return str(data.get("caller") or "")
+        case EventKind.TRANSFER_STARTED | EventKind.TRANSFERRED:
+            return str(data.get("to") or "")
+        case EventKind.TRANSFER_FAILED:
+            return _joined(data.get("to"), dict(Outcome.choices).get(str(data.get("reason")), data.get("reason")))
+        case EventKind.OUTCOME_CORRECTED:
+            return str(dict(Outcome.choices).get(str(data.get("outcome")), ""))
         case EventKind.ENDED:
             outcome = str(data.get("outcome") or "")
             word = str(Outcome(outcome).label) if outcome in Outcome.values else outcome

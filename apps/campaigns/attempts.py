@@ -73,6 +73,41 @@ def settle_attempt(*, call_id: int, now: datetime | None = None) -> bool:
 
 
 @transaction.atomic
+def correct_attempt(*, call_id: int, now: datetime | None = None) -> bool:
+    """The call turned out to have ended otherwise than we settled it: decide again what is next for its person.
+
+    False if there is nothing to do: not settled yet, settled with this outcome, or the person is past this attempt.
+    """
+    attempt = (
+        DialAttempt.objects.select_for_update(of=("self",))
+        .select_related("call", "campaign", "campaign_contact__contact")
+        .filter(call_id=call_id, state=AttemptState.SETTLED)
+        .first()
+    )
+    if attempt is None or attempt.outcome == attempt.call.outcome:
+        return False
+    outcome = Outcome(attempt.call.outcome)
+    DialAttempt.objects.filter(pk=attempt.pk).update(outcome=outcome)
+    waiting = CampaignContact.objects.filter(
+        pk=attempt.campaign_contact_id, state__in=[ContactState.DONE, ContactState.RETRY, ContactState.CALLBACK]
+    )
+    if DialAttempt.objects.filter(campaign_contact=attempt.campaign_contact_id, n__gt=attempt.n).exists():
+        return False
+    following = _what_next(attempt, outcome, now or timezone.now())
+    is_over = following.state in {ContactState.DONE, ContactState.BLOCKED}
+    log.info("attempt_corrected", campaign_id=attempt.campaign_id, call_id=call_id, outcome=str(outcome))
+    return bool(
+        waiting.update(
+            state=following.state,
+            reason=following.reason,
+            next_attempt_at=following.next_attempt_at or attempt.settled_at,
+            settled_at=attempt.settled_at if is_over else None,
+            outcome=outcome,
+        )
+    )
+
+
+@transaction.atomic
 def agree_callback(*, call_id: int, at: datetime) -> bool:
     """Note a callback agreed in a call whose attempt is settled already; before that, settling finds it by itself."""
     attempt = (

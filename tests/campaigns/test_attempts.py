@@ -8,7 +8,7 @@ from apps.calls import signals
 from apps.calls.models import Call
 from apps.calls.states import Outcome
 from apps.campaigns import attempts
-from apps.campaigns.attempts import agree_callback, settle_attempt, settle_overdue
+from apps.campaigns.attempts import agree_callback, correct_attempt, settle_attempt, settle_overdue
 from apps.campaigns.models import CampaignContact, DialAttempt
 from apps.campaigns.states import AttemptState, CampaignState, ContactState
 from tests.factories.campaigns import (
@@ -219,3 +219,45 @@ def test_whatever_the_order_of_events_a_person_is_settled_exactly_once(db, order
     assert (attempt.state, attempt.outcome) == (AttemptState.SETTLED, outcome)
     if order.index("opt_out") < order.index("end"):
         assert (person.state, person.reason) == (ContactState.DONE, "dnc")
+
+
+def test_a_late_verdict_corrects_the_attempt_and_what_is_next(attempt):
+    make_retry_rule(attempt.campaign, Outcome.VOICEMAIL, delay_s=60, max_attempts=2)
+    end_call(attempt.call, Outcome.ANSWERED, at=NOW)
+    settle_attempt(call_id=attempt.call_id, now=NOW)
+    assert _person(attempt).state == ContactState.DONE
+    Call.objects.filter(pk=attempt.call_id).update(outcome=Outcome.VOICEMAIL)
+    assert correct_attempt(call_id=attempt.call_id, now=NOW)
+    person = _person(attempt)
+    assert (person.state, person.outcome, person.settled_at) == (ContactState.RETRY, Outcome.VOICEMAIL, None)
+    assert person.next_attempt_at == NOW + timedelta(seconds=60)
+    assert person.n_attempts == 1
+    attempt.refresh_from_db()
+    assert attempt.outcome == Outcome.VOICEMAIL
+    assert not correct_attempt(call_id=attempt.call_id, now=NOW)
+
+
+def test_a_correction_leaves_a_later_attempt_alone(attempt):
+    end_call(attempt.call, Outcome.BUSY, at=NOW)
+    settle_attempt(call_id=attempt.call_id, now=NOW)
+    make_attempt(_person(attempt))
+    before = _person(attempt)
+    Call.objects.filter(pk=attempt.call_id).update(outcome=Outcome.VOICEMAIL)
+    assert not correct_attempt(call_id=attempt.call_id, now=NOW)
+    assert _person(attempt).state == before.state
+    attempt.refresh_from_db()
+    assert attempt.outcome == Outcome.VOICEMAIL
+
+
+def test_an_attempt_that_is_not_settled_yet_needs_no_correction(attempt):
+    end_call(attempt.call, Outcome.VOICEMAIL, at=NOW)
+    assert not correct_attempt(call_id=attempt.call_id, now=NOW)
+
+
+def test_the_correction_arrives_by_signal(attempt):
+    end_call(attempt.call, Outcome.ANSWERED, at=NOW)
+    settle_attempt(call_id=attempt.call_id, now=NOW)
+    Call.objects.filter(pk=attempt.call_id).update(outcome=Outcome.VOICEMAIL)
+    signals.outcome_corrected.send(sender=Call, call_id=attempt.call_id)
+    attempt.refresh_from_db()
+    assert attempt.outcome == Outcome.VOICEMAIL
