@@ -1,6 +1,7 @@
 """The media process's end of the command bus: one subscription, and the session each command is for."""
 
 import asyncio
+from collections.abc import Collection
 from contextlib import suppress
 
 import orjson
@@ -26,6 +27,10 @@ class CommandBus:
         self._sessions: dict[int, Session] = {}
         self._task: asyncio.Task[None] | None = None
         self.is_listening = asyncio.Event()
+
+    @property
+    def sessions(self) -> Collection[Session]:
+        return self._sessions.values()
 
     def add(self, call_id: int, session: Session) -> None:
         self._sessions[call_id] = session

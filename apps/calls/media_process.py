@@ -17,12 +17,14 @@ from django.conf import settings
 from django.db import close_old_connections, connection
 from django_redis import get_redis_connection
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from redis.exceptions import RedisError
 
 from apps.calls import adapters
-from apps.calls.bridge import phrase_book
+from apps.calls.bridge import metrics, phrase_book
 from apps.calls.command_bus import CommandBus
 from apps.calls.journal import Journal
 from apps.calls.recorders import Recorders
+from apps.core import breaker
 
 log = structlog.get_logger(__name__)
 
@@ -32,6 +34,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 _DB_THREADS = 4
 _CHECK_S = 3.0
+_SYNC_S = 1.0
 # How long another thread may keep the interpreter from the event loop; the default of 5 ms would be heard by all calls.
 _SWITCH_INTERVAL_S = 0.0005
 
@@ -50,11 +53,17 @@ class MediaProcess:
         self._drain_s = drain_s
         self._threads = ThreadPoolExecutor(_DB_THREADS, thread_name_prefix="media-db")
         self._drained = asyncio.Event()
+        self._syncing: asyncio.Task[None] | None = None
         self._draining: asyncio.Task[None] | None = None
 
     @property
     def has_room(self) -> bool:
         return not self.is_draining and self.n_calls < self._max_calls and not self.journal.is_full
+
+    @property
+    def fill(self) -> float:
+        """How full it is, 0–1."""
+        return self.n_calls / self._max_calls if self._max_calls else 1.0
 
     @contextmanager
     def place(self) -> Iterator[None]:
@@ -80,6 +89,8 @@ class MediaProcess:
                 self.start()
                 await send({"type": "lifespan.startup.complete"})
             elif message["type"] == "lifespan.shutdown":
+                if self._syncing is not None:
+                    self._syncing.cancel()
                 await self.commands.stop()
                 await asyncio.to_thread(self.journal.stop)
                 await asyncio.to_thread(self.recorders.stop)
@@ -95,8 +106,24 @@ class MediaProcess:
         self.journal.start()
         self.recorders.start()
         self.commands.start()
+        self._syncing = asyncio.create_task(self._sync())
         self._drain_on_sigterm()
         log.info("media_process_started", max_calls=self._max_calls)
+
+    async def _sync(self) -> None:
+        """Exchange with the other processes which providers are in trouble, and say how full this one is."""
+        metrics.MEDIA_CALLS_MAX.set(self._max_calls)
+        while True:
+            metrics.MEDIA_CALLS.set(self.n_calls)
+            metrics.MEDIA_FILL.set(self.fill)
+            metrics.CALLER_SOUND_WAITING.set(sum(session.unheard_s for session in self.commands.sessions))
+            try:
+                await self.in_thread(breaker.sync)
+            except RedisError as error:
+                log.warning("breakers_not_shared", error=type(error).__name__)
+            except Exception:
+                log.exception("breakers_not_shared")
+            await asyncio.sleep(_SYNC_S)
 
     def _drain_on_sigterm(self) -> None:
         """Let the server's own way of stopping wait until the conversations are over, or long enough."""
@@ -134,7 +161,15 @@ class MediaProcess:
         elif path == "/readyz":
             checks = await self._checks()
             is_ready = all(checks.values())
-            body = orjson.dumps({"ready": is_ready, "checks": checks, "n_calls": self.n_calls})
+            body = orjson.dumps(
+                {
+                    "ready": is_ready,
+                    "checks": checks,
+                    "n_calls": self.n_calls,
+                    "max_calls": self._max_calls,
+                    "fill": round(self.fill, 3),
+                }
+            )
             await _respond(send, 200 if is_ready else 503, body, b"application/json")
         elif path == "/metrics":
             body = await asyncio.to_thread(generate_latest)

@@ -15,7 +15,9 @@ from apps.calls.journal import EventRecord, Journal, TurnRecord, UsageRecord, mo
 from apps.calls.media.frames import ToolCall, Usage
 from apps.calls.services.callbacks import schedule_callback
 from apps.calls.services.ending import request_end
+from apps.calls.services.transfers import transfer_call
 from apps.calls.tools import ToolContext, run_tool
+from apps.core.errors import DomainError
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
@@ -25,6 +27,7 @@ InThread = Callable[..., Awaitable[Any]]
 
 _FLUSH_S = 5.0
 _END_S = 5.0
+_TRANSFER_S = 25.0  # a request to the carrier, with its own time limits
 # After these the call itself is over for us; where only the audio was lost, the carrier asks what to do next.
 _ENDS_CALL = frozenset({Cause.AI_ENDED, Cause.TIME_LIMIT, Cause.AI_FAILED, Cause.CARRIER_FAILED})
 
@@ -101,6 +104,8 @@ class SessionSink:
                 await self._journal.flush(self._plan.call_id)
         except TimeoutError:
             log.warning("journal_is_late", n_waiting=self._journal.n_waiting)
+        if end.cause is Cause.TRANSFERRED:
+            await self._transfer(end.detail)
         if end.cause in _ENDS_CALL:
             try:
                 async with asyncio.timeout(_END_S):
@@ -108,3 +113,13 @@ class SessionSink:
             except Exception:
                 # The audio closes all the same; the carrier asks what to do next, or the periodic check finds the call.
                 log.exception("call_end_not_requested")
+
+    async def _transfer(self, to: str) -> None:
+        """Before the socket closes: the carrier asks what to do next as soon as it has."""
+        try:
+            async with asyncio.timeout(_TRANSFER_S):
+                await self._in_thread(transfer_call, self._plan.call_id, to=to)
+        except DomainError as error:
+            log.warning("call_not_transferred", code=error.code)  # the carrier opens another stream, which goes on
+        except Exception:
+            log.exception("call_not_transferred")

@@ -181,7 +181,7 @@ def all_states() -> list[CircuitState]:
             for service, circuit in sorted(_circuits.items())
         ]
     redis = _shared()
-    services = sorted(str(name, "utf-8") for name in redis.smembers(NAMES_KEY))
+    services = sorted(name.decode() if isinstance(name, bytes) else name for name in redis.smembers(NAMES_KEY))
     with redis.pipeline() as pipe:
         for service in services:
             for what in ("state", "fail_counter", "opened_at"):

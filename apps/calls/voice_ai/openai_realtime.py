@@ -7,6 +7,7 @@ written as finished text, because fifty of each pass per call and second.
 import asyncio
 import socket
 import ssl
+import time
 from binascii import Error as Base64Error
 from binascii import a2b_base64
 from collections import deque
@@ -20,7 +21,7 @@ from openai import AsyncOpenAI, OpenAIError
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, WebSocketException
 from websockets.protocol import State
 
-from apps.calls.media.frames import PCMU_8K, AiEvent, AiTranscript, Audio, CallerTranscript, Ready, ToolCall
+from apps.calls.media.frames import PCMU_8K, AiEvent, AiTranscript, Audio, CallerTranscript, Expiring, Ready, ToolCall
 from apps.calls.voice_ai import openai_events as wire
 from apps.calls.voice_ai.base import PastTurn, VoiceAIError, VoiceBrief
 from apps.calls.voice_ai.capabilities import OPENAI
@@ -37,6 +38,8 @@ _SEND_BUFFER_BYTES: Final = 32_768
 _BUFFER_LIMIT: Final = 16_384
 _MAX_MESSAGE_BYTES: Final = 4_194_304
 _MAX_GARBAGE: Final = 10
+# A session lasts an hour; so long before that it is time to look for a good moment to open another one.
+_LEAVE_S: Final = 300.0
 # Refusals of a moment: asking again soon is reasonable.
 _RETRYABLE_STATUS: Final = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 520, 529})
 
@@ -46,7 +49,7 @@ _RETRYABLE_CODES: Final = frozenset({"rate_limit_exceeded", "server_error", "ser
 class OpenAIRealtime:
     """One conversation. client is shared by all: it holds the key and the address; each open() makes a connection.
 
-    guard: a context manager around each open(), such as a circuit breaker.
+    guard: a context manager around each open(), such as a circuit breaker. now: Unix seconds.
     """
 
     name = "openai"
@@ -59,12 +62,14 @@ class OpenAIRealtime:
         ssl_context: ssl.SSLContext | None = None,
         open_timeout_s: float = 10.0,
         guard: Callable[[], AbstractContextManager[None]] = nullcontext,
+        now: Callable[[], float] = time.time,
         transcription_models: Sequence[str] = ("gpt-transcribe", "gpt-realtime-whisper"),
     ) -> None:
         self._client = client
         self._ssl = ssl_context
         self._open_timeout_s = open_timeout_s
         self._guard = guard
+        self._now = now
         self._transcription_models = transcription_models
         self._transcription_model = ""
         self._connection: AsyncRealtimeConnection | None = None
@@ -288,6 +293,9 @@ class OpenAIRealtime:
                     continue
                 async for frame in self._translate(event):
                     yield frame
+                if self._expires_at is not None and (left_s := self._expires_at - self._now()) < _LEAVE_S:
+                    self._expires_at = None
+                    yield Expiring(max(0.0, left_s))
             except (ValueError, KeyError, TypeError, AttributeError, Base64Error) as error:
                 n_garbage += 1
                 if n_garbage >= _MAX_GARBAGE:

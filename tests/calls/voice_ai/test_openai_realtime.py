@@ -9,6 +9,7 @@ from apps.calls.media.frames import (
     AiTranscript,
     Audio,
     CallerTranscript,
+    Expiring,
     Failed,
     Ready,
     SpeechStarted,
@@ -48,6 +49,19 @@ async def test_opening_configures_before_anything_else(provider, ai):
     async with reading(ai) as frames:
         await until(lambda: frames)
     assert frames == [Ready(4_000_000_000.0)]
+
+
+async def test_a_session_near_its_end_says_so_once(provider):
+    now = 4_000_000_000 - 200.0
+    ai = open_ai(provider.base, now=lambda: now)
+    await ai.open(BRIEF)
+    async with reading(ai) as frames:
+        for _ in range(2):
+            await provider.wires[0].send({"type": "rate_limits.updated"})
+        await provider.wires[0].send({"type": "input_audio_buffer.speech_started", "item_id": "u", "audio_start_ms": 0})
+        await until(lambda: any(isinstance(frame, SpeechStarted) for frame in frames))
+    assert [frame for frame in frames if isinstance(frame, Expiring)] == [Expiring(200.0)]
+    await ai.close()
 
 
 async def test_what_was_said_before_follows_the_configuration(provider, ai):
