@@ -21,7 +21,15 @@ from apps.core import breaker
 from apps.core.errors import DomainError
 
 if TYPE_CHECKING:
+    from google.genai import Client as GeminiClient
     from openai import AsyncOpenAI
+
+    from apps.calls.voice_ai.deepgram.assembly import Assembly
+
+T = TypeVar("T")
+
+# The services the parts of a pipeline use, each behind a breaker of its own.
+PART_BREAKERS = ("openai_llm", "gemini_llm", "gemini_speech")
 
 
 # ── Carriers ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -102,8 +110,8 @@ def webhooks_for(carrier: str, token: str, *, n_lost: int = 0) -> Webhooks:
     if not capabilities_of(carrier).takes_documents:
         return Webhooks(status=url("leg"))
     return Webhooks(
-        answer=url("answer"),
         status=url("status"),
+        answer=url("answer"),
         machine=url("amd"),
         stream=url("stream"),
         after_stream=url("after-stream", n_lost=n_lost),
@@ -186,7 +194,75 @@ def _openai_realtime() -> VoiceAI:
     )
 
 
-_VOICE_AIS: dict[str, Callable[[], VoiceAI]] = {Provider.OPENAI: _openai_realtime}
+@lru_cache
+def _gemini_client() -> "GeminiClient":
+    """One for the process, with the one TLS context of all its connections."""
+    from google.genai import Client
+    from google.genai.types import HttpOptions
+
+    if not settings.GEMINI_API_KEY:
+        raise VoiceAINotConfigured(_("Gemini has no key. Set GEMINI_API_KEY."))
+    breaker.configure(Provider.GEMINI, ignore=_is_final_refusal)
+    tls = ssl.create_default_context()
+    if settings.GEMINI_CA_FILE:
+        tls.load_verify_locations(cafile=settings.GEMINI_CA_FILE)
+    options = HttpOptions(
+        base_url=settings.GEMINI_API_BASE,
+        api_version=settings.GEMINI_API_VERSION,
+        client_args={"verify": tls},
+        async_client_args={"verify": tls, "ssl": tls},
+    )
+    return Client(enterprise=False, api_key=settings.GEMINI_API_KEY, http_options=options)
+
+
+def _gemini_live() -> VoiceAI:
+    from apps.calls.voice_ai.gemini_live import GeminiLive
+
+    return GeminiLive(
+        _gemini_client(),
+        open_timeout_s=settings.VOICE_AI_OPEN_TIMEOUT_S,
+        guard=partial(breaker.guard, Provider.GEMINI),
+    )
+
+
+@lru_cache
+def _deepgram_assembly() -> "Assembly":
+    from apps.calls.voice_ai.deepgram.assembly import Assembly
+    from apps.calls.voice_ai.deepgram.sockets import deepgram_client
+
+    if not settings.DEEPGRAM_API_KEY:
+        raise VoiceAINotConfigured(_("Deepgram has no key. Set DEEPGRAM_API_KEY."))
+    for service in (Provider.DEEPGRAM, *PART_BREAKERS):
+        breaker.configure(service, ignore=_is_final_refusal)
+    assembly = Assembly(
+        deepgram_client(api_key=settings.DEEPGRAM_API_KEY, api_base=settings.DEEPGRAM_API_BASE),
+        openai_client=partial(_client_of_a_part, _openai_client, "openai"),
+        gemini_client=partial(_client_of_a_part, _gemini_client, "gemini"),
+        guard=breaker.guard,
+        open_timeout_s=settings.VOICE_AI_OPEN_TIMEOUT_S,
+    )
+    with contextlib.suppress(VoiceAIError):
+        assembly.warm_up()
+    return assembly
+
+
+def _client_of_a_part(make: Callable[[], T], service: str) -> T:
+    """A language model's or second voice's client, for whom a missing key is a loss like any other."""
+    try:
+        return make()
+    except VoiceAINotConfigured as error:
+        raise VoiceAIError(f"{service}_not_configured", retryable=False) from error
+
+
+def _deepgram() -> VoiceAI:
+    return _deepgram_assembly().conversation()
+
+
+_VOICE_AIS: dict[str, Callable[[], VoiceAI]] = {
+    Provider.OPENAI: _openai_realtime,
+    Provider.GEMINI: _gemini_live,
+    Provider.DEEPGRAM: _deepgram,
+}
 
 
 def load_voice_ais() -> None:
