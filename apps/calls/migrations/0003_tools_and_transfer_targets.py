@@ -8,63 +8,174 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('calls', '0002_several_carriers_and_voice_ais'),
+        ("calls", "0002_several_carriers_and_voice_ais"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='number',
-            name='can_text',
-            field=models.BooleanField(default=True, help_text='Whether the carrier lets this number send and receive SMS.', verbose_name='can send texts'),
+            model_name="number",
+            name="can_text",
+            field=models.BooleanField(
+                default=True,
+                help_text="Whether the carrier lets this number send and receive SMS.",
+                verbose_name="can send texts",
+            ),
         ),
         migrations.AddField(
-            model_name='virtualagent',
-            name='transfer_prefixes',
-            field=models.JSONField(blank=True, default=list, help_text='Beginnings of numbers it may connect a call to although they are no target, for example +420222. Callers can talk an AI into dialling: leave it empty unless you need it.', verbose_name='further numbers'),
+            model_name="virtualagent",
+            name="transfer_prefixes",
+            field=models.JSONField(
+                blank=True,
+                default=list,
+                help_text="Beginnings of numbers it may connect a call to although they are no target, for example +420222. Callers can talk an AI into dialling: leave it empty unless you need it.",
+                verbose_name="further numbers",
+            ),
         ),
         migrations.AlterField(
-            model_name='virtualagent',
-            name='tools',
-            field=models.JSONField(blank=True, default=apps.calls.models.tool.usual_tools, help_text='What it may do during a call.', verbose_name='tools'),
+            model_name="virtualagent",
+            name="tools",
+            field=models.JSONField(
+                blank=True,
+                default=apps.calls.models.tool.usual_tools,
+                help_text="What it may do during a call.",
+                verbose_name="tools",
+            ),
         ),
         migrations.CreateModel(
-            name='TransferTarget',
+            name="TransferTarget",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('code', models.SlugField(help_text='How the AI names it, for example billing.', max_length=40, unique=True, verbose_name='code')),
-                ('name', models.CharField(max_length=80, verbose_name='name')),
-                ('name_en', models.CharField(max_length=80, null=True, verbose_name='name')),
-                ('name_es', models.CharField(max_length=80, null=True, verbose_name='name')),
-                ('name_cs', models.CharField(max_length=80, null=True, verbose_name='name')),
-                ('description', models.TextField(blank=True, help_text='The AI reads this to choose: what these people can do.', verbose_name='when to hand over')),
-                ('description_en', models.TextField(blank=True, help_text='The AI reads this to choose: what these people can do.', null=True, verbose_name='when to hand over')),
-                ('description_es', models.TextField(blank=True, help_text='The AI reads this to choose: what these people can do.', null=True, verbose_name='when to hand over')),
-                ('description_cs', models.TextField(blank=True, help_text='The AI reads this to choose: what these people can do.', null=True, verbose_name='when to hand over')),
-                ('kind', models.CharField(choices=[('queue', 'queue'), ('person', 'person'), ('number', 'number')], default='queue', max_length=8, verbose_name='kind')),
-                ('e164', models.CharField(help_text='The number that rings, E.164, for example +12025550123.', max_length=16, validators=[django.core.validators.RegexValidator('^\\+[1-9][0-9]{6,14}$', 'Write it in full with country code.')], verbose_name='phone')),
-                ('open_days', models.JSONField(blank=True, default=apps.calls.models.transfer_target.every_day, verbose_name='open on')),
-                ('opens_at', models.TimeField(blank=True, null=True, verbose_name='opens at')),
-                ('closes_at', models.TimeField(blank=True, null=True, verbose_name='closes at')),
-                ('time_zone', models.CharField(blank=True, help_text='Of these hours, for example Europe/Prague.', max_length=64, verbose_name='time zone')),
-                ('is_active', models.BooleanField(default=True, verbose_name='in use')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "code",
+                    models.SlugField(
+                        help_text="How the AI names it, for example billing.",
+                        max_length=40,
+                        unique=True,
+                        verbose_name="code",
+                    ),
+                ),
+                ("name", models.CharField(max_length=80, verbose_name="name")),
+                ("name_en", models.CharField(max_length=80, null=True, verbose_name="name")),
+                ("name_es", models.CharField(max_length=80, null=True, verbose_name="name")),
+                ("name_cs", models.CharField(max_length=80, null=True, verbose_name="name")),
+                (
+                    "description",
+                    models.TextField(
+                        blank=True,
+                        help_text="The AI reads this to choose: what these people can do.",
+                        verbose_name="when to hand over",
+                    ),
+                ),
+                (
+                    "description_en",
+                    models.TextField(
+                        blank=True,
+                        help_text="The AI reads this to choose: what these people can do.",
+                        null=True,
+                        verbose_name="when to hand over",
+                    ),
+                ),
+                (
+                    "description_es",
+                    models.TextField(
+                        blank=True,
+                        help_text="The AI reads this to choose: what these people can do.",
+                        null=True,
+                        verbose_name="when to hand over",
+                    ),
+                ),
+                (
+                    "description_cs",
+                    models.TextField(
+                        blank=True,
+                        help_text="The AI reads this to choose: what these people can do.",
+                        null=True,
+                        verbose_name="when to hand over",
+                    ),
+                ),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[("queue", "queue"), ("person", "person"), ("number", "number")],
+                        default="queue",
+                        max_length=8,
+                        verbose_name="kind",
+                    ),
+                ),
+                (
+                    "e164",
+                    models.CharField(
+                        help_text="The number that rings, E.164, for example +12025550123.",
+                        max_length=16,
+                        validators=[
+                            django.core.validators.RegexValidator(
+                                "^\\+[1-9][0-9]{6,14}$", "Write it in full with country code."
+                            )
+                        ],
+                        verbose_name="phone",
+                    ),
+                ),
+                (
+                    "open_days",
+                    models.JSONField(
+                        blank=True, default=apps.calls.models.transfer_target.every_day, verbose_name="open on"
+                    ),
+                ),
+                ("opens_at", models.TimeField(blank=True, null=True, verbose_name="opens at")),
+                ("closes_at", models.TimeField(blank=True, null=True, verbose_name="closes at")),
+                (
+                    "time_zone",
+                    models.CharField(
+                        blank=True,
+                        help_text="Of these hours, for example Europe/Prague.",
+                        max_length=64,
+                        verbose_name="time zone",
+                    ),
+                ),
+                ("is_active", models.BooleanField(default=True, verbose_name="in use")),
             ],
             options={
-                'verbose_name': 'transfer target',
-                'verbose_name_plural': 'transfer targets',
-                'ordering': ['code'],
-                'constraints': [models.CheckConstraint(condition=models.Q(('e164__regex', '^\\+[1-9][0-9]{6,14}$')), name='transfer_target_e164'), models.CheckConstraint(condition=models.Q(models.Q(('closes_at__isnull', True), ('opens_at__isnull', True)), ('closes_at__gt', models.F('opens_at')), _connector='OR'), name='transfer_target_hours')],
+                "verbose_name": "transfer target",
+                "verbose_name_plural": "transfer targets",
+                "ordering": ["code"],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("e164__regex", "^\\+[1-9][0-9]{6,14}$")), name="transfer_target_e164"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("closes_at__isnull", True), ("opens_at__isnull", True)),
+                            ("closes_at__gt", models.F("opens_at")),
+                            _connector="OR",
+                        ),
+                        name="transfer_target_hours",
+                    ),
+                ],
             },
         ),
         migrations.AddField(
-            model_name='virtualagent',
-            name='last_resort_target',
-            field=models.ForeignKey(blank=True, help_text='Who takes the call when no voice AI can go on with it.', null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='calls.transfertarget', verbose_name='when the AI fails'),
+            model_name="virtualagent",
+            name="last_resort_target",
+            field=models.ForeignKey(
+                blank=True,
+                help_text="Who takes the call when no voice AI can go on with it.",
+                null=True,
+                on_delete=django.db.models.deletion.SET_NULL,
+                related_name="+",
+                to="calls.transfertarget",
+                verbose_name="when the AI fails",
+            ),
         ),
         migrations.AddField(
-            model_name='virtualagent',
-            name='transfer_targets',
-            field=models.ManyToManyField(blank=True, help_text='To whom it may give a call: these and nobody else.', related_name='virtual_agents', to='calls.transfertarget', verbose_name='transfer targets'),
+            model_name="virtualagent",
+            name="transfer_targets",
+            field=models.ManyToManyField(
+                blank=True,
+                help_text="To whom it may give a call: these and nobody else.",
+                related_name="virtual_agents",
+                to="calls.transfertarget",
+                verbose_name="transfer targets",
+            ),
         ),
     ]
