@@ -73,6 +73,7 @@ _VIEW_ONLY: dict[str, Permission] = {
     "calls.costitem": Permission.CALLS_VIEW,
     "calls.leg": Permission.CALLS_VIEW,
     "calls.recording": Permission.RECORDINGS_LISTEN,
+    "calls.recordingpart": Permission.RECORDINGS_LISTEN,
     "calls.turn": Permission.CALLS_VIEW,
     "campaigns.campaigncontact": Permission.CAMPAIGNS_VIEW,
     "campaigns.campaignevent": Permission.CAMPAIGNS_VIEW,
