@@ -336,12 +336,26 @@ class RecordingAdmin(ReadOnlyAdmin[Recording]):
     search_help_text = _("Call number")
     date_hierarchy = "started_at"
     list_select_related = ("call",)
-    fields = ("listen", "source", "state", "started_at", "length", "size", "content_type", "channels", "paused")
-    readonly_fields = (*fields, "deleted_at", "erased_why")
     fieldsets = (
-        (None, {"fields": fields}),
+        (
+            None,
+            {
+                "fields": (
+                    "listen",
+                    "source",
+                    "state",
+                    "started_at",
+                    "length",
+                    "size",
+                    "content_type",
+                    "channels",
+                    "paused",
+                )
+            },
+        ),
         (_("Erased"), {"fields": ("deleted_at", "erased_why")}),
     )
+    readonly_fields = ("listen", "length")
 
     @admin.display(description=_("call"), ordering="call_id")
     def listen(self, recording: Recording) -> SafeString:
