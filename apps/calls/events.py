@@ -50,6 +50,7 @@ class EventKind(models.TextChoices):
     TRANSFER_REFUSED = "transfer_refused", _("not connected on")  # to (masked), target, reason
     TEXT_REQUESTED = "text_requested", _("a text message is to be sent")  # text
     TEXT_REFUSED = "text_refused", _("no text message: the rules do not allow it")  # reason
+    HTTP_TOOL_USED = "http_tool_used", _("the AI asked an outside service")  # tool, status, took_ms, result
     KEYS_SENT = "keys_sent", _("keys pressed by the AI")  # digits
     RECORDING_STARTED = "recording_started", _("recording started")
     RECORDING_ASKED = "recording_asked", _("recording: asked for by staff")  # act (pause, resume), by

@@ -57,6 +57,7 @@ _LOOKS: dict[str, tuple[str, str]] = {
     EventKind.TRANSFER_REFUSED: ("ban", "warn"),
     EventKind.TEXT_REQUESTED: ("send", "info"),
     EventKind.TEXT_REFUSED: ("ban", "warn"),
+    EventKind.HTTP_TOOL_USED: ("world", "info"),
     EventKind.KEYS_SENT: ("user", "info"),
     EventKind.INBOUND: ("phone-incoming", "info"),
     EventKind.TRANSFER_STARTED: ("phone-calling", "info"),
@@ -186,6 +187,8 @@ def _text(event: CallEvent, names: dict[str, str]) -> str:
             return str(data.get("by") or "")
         case EventKind.DTMF:
             return str(data.get("digit") or "")
+        case EventKind.HTTP_TOOL_USED:
+            return _joined(data.get("tool"), data.get("result"))
         case EventKind.KEYS_SENT:
             return str(data.get("digits") or "")
         case EventKind.TRANSFER_REQUESTED | EventKind.TRANSFER_REFUSED:

@@ -465,6 +465,8 @@ CALL_BACK_AFTER_FAILURE_MINUTES = env_int("CALL_BACK_AFTER_FAILURE_MINUTES", 30)
 # over; fewer tries let the caller wait less. The last one of a list is always tried five times.
 VOICE_AI_TRIES_BEFORE_FAILOVER = env_int("VOICE_AI_TRIES_BEFORE_FAILOVER", 5)
 VOICE_AI_OPEN_TIMEOUT_S = env_int("VOICE_AI_OPEN_TIMEOUT_S", 8)
+# Hosts that custom HTTP tools may reach although they are private ones of yours, by name or address, and by plain http.
+HTTP_TOOL_ALLOWED_HOSTS = env_list("HTTP_TOOL_ALLOWED_HOSTS")
 # A text whose sending was not confirmed, and which the carrier does not know by then, has not been sent.
 MESSAGE_UNKNOWN_S = env_int("MESSAGE_UNKNOWN_S", 600)
 

@@ -5,6 +5,7 @@ from apps.calls.models.call import Call, Direction, EndReason
 from apps.calls.models.cost import CostItem, Price
 from apps.calls.models.disposition import Disposition
 from apps.calls.models.event import CallEvent
+from apps.calls.models.http_tool import HttpTool, HttpToolHeader
 from apps.calls.models.leg import Leg, Party
 from apps.calls.models.number import Carrier, Number, Route
 from apps.calls.models.recording import Recording, RecordingPart
@@ -22,6 +23,8 @@ __all__ = [
     "Direction",
     "Disposition",
     "EndReason",
+    "HttpTool",
+    "HttpToolHeader",
     "Leg",
     "Number",
     "Party",

@@ -23,7 +23,11 @@ class CallEvent(models.Model):
         verbose_name = _("call event")
         verbose_name_plural = _("call events")
         ordering = ["at", "pk"]
-        indexes = [models.Index(fields=["call", "at"])]
+        indexes = [
+            models.Index(fields=["call", "at"]),
+            # Messaging looks for texts that were asked for, among all that ever happened.
+            models.Index(name="call_event_texts", fields=["at"], condition=Q(kind="text_requested")),
+        ]
         constraints = [models.UniqueConstraint(name="call_event_key_once", fields=["key"], condition=~Q(key=""))]
 
     def __str__(self) -> str:

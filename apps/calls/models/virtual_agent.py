@@ -1,12 +1,13 @@
 """A configured AI that holds conversations."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.models import Language
 from apps.calls.models.answering import AnsweringPolicy
+from apps.calls.models.http_tool import HttpTool
 from apps.calls.models.tool import all_tools as all_tools  # the first migration names it here
 from apps.calls.models.tool import usual_tools
 from apps.calls.models.transfer_target import TransferTarget
@@ -82,6 +83,13 @@ class VirtualAgent(VoiceAIChoice, AnsweringPolicy):  # type: ignore[django-manag
             "Beginnings of numbers it may connect a call to although they are no target, for example +420222. "
             "Callers can talk an AI into dialling: leave it empty unless you need it."
         ),
+    )
+    http_tools: "models.ManyToManyField[HttpTool, Any]" = models.ManyToManyField(
+        HttpTool,
+        verbose_name=_("HTTP tools"),
+        related_name="virtual_agents",
+        blank=True,
+        help_text=_("Services of your own that it may ask."),
     )
     last_resort_target = models.ForeignKey(
         TransferTarget,

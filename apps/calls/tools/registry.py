@@ -1,13 +1,15 @@
 """Every tool there is, in the order in which people and models are shown them."""
 
+from functools import partial
+
 import structlog
 
 from apps.calls.bridge.metrics import TOOL_CALLS
 from apps.calls.bridge.sink import ToolResult
 from apps.calls.media.frames import ToolCall
-from apps.calls.models import Disposition, ToolName, VirtualAgent
-from apps.calls.tools import ending, line, outcomes, recording, transfers
-from apps.calls.tools.base import BadArguments, Offer, Tool, ToolContext, read_arguments
+from apps.calls.models import Disposition, HttpTool, ToolName, VirtualAgent
+from apps.calls.tools import ending, http, line, outcomes, recording, transfers
+from apps.calls.tools.base import BadArguments, Offer, Run, Tool, ToolContext, read_arguments
 from apps.calls.voice_ai.base import ToolSpec
 
 log = structlog.get_logger(__name__)
@@ -45,23 +47,35 @@ def specs_for(agent: VirtualAgent, *, is_recorded: bool = False) -> list[ToolSpe
         targets=list(agent.transfer_targets.filter(is_active=True)) if chosen & _WITH_TARGETS else (),
     )
     tools = [tool for name, tool in TOOLS.items() if name in chosen] + (list(BY_PLAN.values()) if is_recorded else [])
-    specs = (tool.specify(offer) for tool in tools)
-    return [spec for spec in specs if spec is not None]
+    specs = [tool.specify(offer) for tool in tools]
+    custom = [http.spec_of(tool) for tool in agent.http_tools.filter(is_active=True)]
+    return [*(spec for spec in specs if spec is not None), *custom]
 
 
 def run_tool(context: ToolContext, call: ToolCall) -> ToolResult:
     """Do what the model asks and tell it the result. Blocks on the database; raises only what nobody expected."""
-    tool = TOOLS.get(call.name) or BY_PLAN.get(call.name)
-    if tool is None or tool.run is None or call.name not in context.offered:
+    run, label = _function(context, call.name)
+    if run is None:
         TOOL_CALLS.labels("unknown", "refused").inc()
-        log.info("tool_unknown", is_known=tool is not None)
+        log.info("tool_unknown", was_offered=call.name in context.offered)
         return ToolResult("Failed: there is no such function.")
     try:
-        answer = tool.run(context, read_arguments(call.arguments))
+        answer = run(context, read_arguments(call.arguments))
     except BadArguments as error:
-        TOOL_CALLS.labels(call.name, "refused").inc()
+        TOOL_CALLS.labels(label, "refused").inc()
         log.info("tool_refused", tool=call.name)
         return ToolResult(f"Failed: {error}")
-    TOOL_CALLS.labels(call.name, "done").inc()
+    TOOL_CALLS.labels(label, "done").inc()
     log.info("tool_done", tool=call.name)
     return answer if isinstance(answer, ToolResult) else ToolResult(answer)
+
+
+def _function(context: ToolContext, name: str) -> tuple[Run | None, str]:
+    """What stands behind a name the model was given, None for nothing; and its metric label."""
+    if name not in context.offered:
+        return None, ""
+    tool = TOOLS.get(name) or BY_PLAN.get(name)
+    if tool is not None:
+        return tool.run, name
+    custom = HttpTool.objects.filter(name=name, is_active=True).prefetch_related("headers").first()
+    return (partial(http.use, tool=custom), "http_tool") if custom is not None else (None, "")
