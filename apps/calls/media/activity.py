@@ -9,7 +9,8 @@ _LOUD_FRAMES: Final = 6  # of the last ten: a click or a cough of 100 ms is no s
 _SILENT_FRAMES: Final = 25
 _LEAST_LEVEL: Final = 300  # of 32767, about -41 dBFS: below it is no voice on a telephone line
 _ABOVE_NOISE: Final = 3.0
-_NOISE_RISES: Final = 0.01  # per frame: a steady hum is noise after some two seconds
+_NOISE_RISES: Final = 0.01  # per frame
+_NOISE_RISES_IN_SPEECH: Final = 0.002  # speech has its gaps; what has none for some four seconds is a hum
 _MOST_NOISE: Final = 1500.0
 
 
@@ -38,7 +39,8 @@ class VoiceActivity:
         if level < self._noise:
             self._noise = float(level)
         else:
-            self._noise = min(_MOST_NOISE, self._noise + (level - self._noise) * _NOISE_RISES)
+            rises = _NOISE_RISES_IN_SPEECH if self.is_speaking else _NOISE_RISES
+            self._noise = min(_MOST_NOISE, self._noise + (level - self._noise) * rises)
         if self.is_speaking:
             return self._while_speaking(is_loud)
         self._recent = (self._recent << 1 | is_loud) & _WINDOW

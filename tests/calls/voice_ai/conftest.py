@@ -19,9 +19,9 @@ from apps.calls.voice_ai.base import ToolSpec, VoiceBrief
 from apps.calls.voice_ai.openai_realtime import OpenAIRealtime
 from apps.sandbox.speech import synthesise
 from apps.sandbox.voice_ai.server import VoiceAiServer, started
-from config.run import certificates
 from tests.calls.voice_ai.providers import DEEPGRAM_KEY, GEMINI_KEY, PROVIDERS, Candidate, Host
 from tests.sandbox.voice_ai.client import KEY, clip, line
+from tests.sandbox.voice_ai.gemini_client import loopback_tls
 
 BRIEF = VoiceBrief(
     model="gpt-realtime-2.1",
@@ -135,12 +135,7 @@ INTENTS = ("greeting", "interested", "opt_out", "goodbye", "interruption")
 @pytest.fixture(scope="session")
 def tls(tmp_path_factory) -> tuple[ssl.SSLContext, ssl.SSLContext]:
     """The sandbox's own, and one that trusts it."""
-    pair = certificates.for_loopback()
-    served = tmp_path_factory.mktemp("tls") / "served.pem"
-    served.write_text(pair.served)
-    server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    server.load_cert_chain(served)
-    return server, ssl.create_default_context(cadata=pair.authority)
+    return loopback_tls(tmp_path_factory.mktemp("tls"))
 
 
 @pytest.fixture

@@ -7,6 +7,8 @@ from apps.sandbox.speech import synthesise
 from apps.sandbox.voice_ai.server import VoiceAiServer, started
 
 from .client import KEY, Caller, client, clip, line
+from .gemini_client import KEY as GEMINI_KEY
+from .gemini_client import Host, loopback_tls
 
 SPEED = 40
 INTENTS = (
@@ -28,6 +30,21 @@ async def port(clips):
     listening = socket.create_server(("127.0.0.1", 0))
     runner = await started(server, listening)
     yield listening.getsockname()[1]
+    await runner.cleanup()
+
+
+@pytest.fixture(scope="session")
+def gemini_tls(tmp_path_factory):
+    return loopback_tls(tmp_path_factory.mktemp("tls"))
+
+
+@pytest.fixture
+async def gemini_host(clips, gemini_tls):
+    server = VoiceAiServer(api_key=KEY, gemini_key=GEMINI_KEY, synthesise=synthesise, speed=SPEED)
+    server.learn(clips)
+    plain, encrypted = (socket.create_server(("127.0.0.1", 0)) for _ in range(2))
+    runner = await started(server, plain, encrypted=encrypted, tls=gemini_tls[0])
+    yield Host(plain.getsockname()[1], encrypted.getsockname()[1], gemini_tls[1])
     await runner.cleanup()
 
 

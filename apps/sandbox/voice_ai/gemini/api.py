@@ -11,14 +11,15 @@ from typing import Final
 
 from aiohttp import WSMsgType, web
 
-from ..desk import Desk, json_response
+from ..desk import Desk
 from ..outgoing import Outgoing
+from .content import ContentApi, refused
 from .handles import Handles
 from .session import Session
 
+LIVE: Final = "gemini/live"
 _SERVICE: Final = r"/ws/google.ai.generativelanguage.{version:v1|v1beta|v1alpha}.GenerativeService.BidiGenerateContent"
 _LARGEST_MESSAGE: Final = 22 * 2**20
-_STATUS: Final = {400: "INVALID_ARGUMENT", 403: "PERMISSION_DENIED", 404: "NOT_FOUND", 429: "RESOURCE_EXHAUSTED"}
 
 
 class GeminiApi:
@@ -26,9 +27,10 @@ class GeminiApi:
         self._desk = desk
         self._api_key = api_key
         self._handles = Handles()
+        self._content = ContentApi(desk, self._knows)
 
     def routes(self) -> list[web.RouteDef]:
-        return [web.get(_SERVICE, self._live)]
+        return [web.get(_SERVICE, self._live), *self._content.routes()]
 
     def _knows(self, request: web.Request) -> bool:
         if not self._api_key:
@@ -37,7 +39,7 @@ class GeminiApi:
         return hmac.compare_digest(given.encode(), self._api_key.encode())
 
     async def _live(self, request: web.Request) -> web.StreamResponse:
-        ordered = self._desk.faults.refusal("gemini")
+        ordered = self._desk.faults.refusal(LIVE)
         if ordered is not None:
             return refused(ordered, "The request was refused.")
         ws = web.WebSocketResponse(max_msg_size=_LARGEST_MESSAGE, compress=False, decode_text=False, timeout=2.0)
@@ -49,14 +51,9 @@ class GeminiApi:
             line.send,
             line.hang_up,
             is_welcome=self._knows(request),
-            faults=self._desk.faults.for_new_session("gemini"),
+            faults=self._desk.faults.for_new_session(LIVE),
         )
-        with self._desk.attended("gemini", session, ws, line):
+        with self._desk.attended(LIVE, session, ws, line):
             while (message := await ws.receive()).type in (WSMsgType.TEXT, WSMsgType.BINARY):
                 session.receive(message.data)
         return ws
-
-
-def refused(status: int, message: str) -> web.Response:
-    name = _STATUS.get(status, "UNAVAILABLE" if status == 503 else "INTERNAL")
-    return json_response({"error": {"code": status, "message": message, "status": name}}, status=status)

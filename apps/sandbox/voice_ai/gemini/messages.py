@@ -46,6 +46,7 @@ _PART: Final = record(
     {
         "text": string,
         "thought": boolean,
+        "thought_signature": string,
         "inline_data": _BLOB,
         "function_call": record({"id": string, "name": string, "args": an_object}, "name"),
         "function_response": record({"id": string, "name": string, "response": an_object}, "name"),
