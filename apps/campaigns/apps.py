@@ -8,6 +8,6 @@ class CampaignsConfig(AppConfig):
     verbose_name = _("Campaigns")
 
     def ready(self) -> None:
-        from apps.campaigns import receivers
+        from apps.campaigns import checks, receivers  # noqa: F401 - checks register themselves
 
         receivers.connect()

@@ -18,7 +18,8 @@ def question(campaign: Campaign, action: str) -> dict[str, object]:
             "confirm": words,
             "action": action,
             "words": [
-                _("Nobody is called outside the hours of their country, nor if they are on the do-not-call list.")
+                *_words_about_voices(campaign),
+                _("Nobody is called outside the hours of their country, nor if they are on the do-not-call list."),
             ],
         }
     if action == "resume":
@@ -49,3 +50,13 @@ def question(campaign: Campaign, action: str) -> dict[str, object]:
             _("Agreed callbacks are not made either. It can be started again and goes on where it stopped."),
         ],
     }
+
+
+def _words_about_voices(campaign: Campaign) -> list[str]:
+    if missing := selectors.voices_missing(campaign):
+        words = _("It will not start: the virtual agent has no voice for %(languages)s.")
+        return [words % {"languages": missing}]
+    if lacking := selectors.voices_lacking(campaign):
+        words = _("The virtual agent's own voice AI has no voice for %(languages)s; another one takes over.")
+        return [words % {"languages": lacking}]
+    return []

@@ -7,9 +7,10 @@ from typing import TypedDict
 from django.db.models import Count, QuerySet
 from django.utils.functional import Promise
 
-from apps.accounts.models import User
+from apps.accounts.models import Language, User
 from apps.accounts.roles import Permission, may
 from apps.calls.states import Outcome
+from apps.calls.voices import lacking_voices, missing_voices
 from apps.campaigns import reasons
 from apps.campaigns.models import Campaign, CampaignContact, DialAttempt
 from apps.campaigns.states import DIALLABLE, AttemptState, ContactState
@@ -127,6 +128,30 @@ def why_not_dialled(campaign: Campaign) -> list[ReasonCount]:
     )
     counts = [ReasonCount(code, reasons.words(code), code in reasons.PASSING, n) for code, n in rows]
     return sorted(counts, key=lambda count: (-count.n, count.code))
+
+
+def languages_of(campaign: Campaign) -> set[str]:
+    """What the people of the list are spoken to in: their own language, or the virtual agent's."""
+    known = campaign.contact_list.contacts.order_by().values_list("language", flat=True).distinct()
+    return {language or campaign.virtual_agent.language for language in known}
+
+
+def voices_missing(campaign: Campaign) -> str:
+    """Names of the languages its people need and nobody of its virtual agent's voice AIs speaks; "" for none."""
+    agent = campaign.virtual_agent
+    if not lacking_voices(agent, Language.values):
+        return ""  # most speak everything, and no list has to be looked through
+    return _names(missing_voices(agent, languages_of(campaign)))
+
+
+def voices_lacking(campaign: Campaign) -> str:
+    """As above, but of the virtual agent's own voice AI: others take over where it has no voice."""
+    agent = campaign.virtual_agent
+    return _names(lacking_voices(agent, languages_of(campaign))) if lacking_voices(agent, Language.values) else ""
+
+
+def _names(languages: list[str]) -> str:
+    return ", ".join(str(Language(code).label) for code in languages)
 
 
 def n_to_call(campaign: Campaign) -> int:

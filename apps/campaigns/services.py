@@ -14,6 +14,7 @@ from apps.accounts.models import User
 from apps.calls.models import EndReason
 from apps.calls.services.ending import request_end
 from apps.calls.states import LegState
+from apps.campaigns import selectors
 from apps.campaigns.errors import CampaignRefused
 from apps.campaigns.events import publish_card
 from apps.campaigns.models import Campaign, CampaignContact, CampaignEvent, DialAttempt
@@ -50,6 +51,8 @@ def start(*, campaign_id: int, by: User | None) -> Campaign:
         raise CampaignRefused("virtual_agent_not_in_use")
     if not campaign.numbers.filter(is_active=True).exists():
         raise CampaignRefused("campaign_without_numbers")
+    if missing := selectors.voices_missing(campaign):
+        raise CampaignRefused("campaign_without_voice", languages=missing)
     now = timezone.now()
     n_joined = _take_in_people(campaign, now)
     if not CampaignContact.objects.filter(campaign=campaign).exists():
