@@ -132,6 +132,9 @@ def logging_config(*, level: str) -> dict[str, Any]:
             "httpx2": {"level": "WARNING"},
             "httpcore": {"level": "WARNING"},
             "twilio": {"level": "WARNING"},
+            # At DEBUG they tell whole requests, phone numbers and all.
+            "telnyx": {"level": "WARNING"},
+            "urllib3": {"level": "WARNING"},
             "websockets": {"level": "WARNING"},
         },
     }
