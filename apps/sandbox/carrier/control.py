@@ -190,7 +190,7 @@ class ControlApi:
     async def _page(self, _request: web.Request) -> web.Response:
         calls = list(self._exchange.calls.values())
         live = [call for call in calls if not call.record.is_over]
-        rows = "".join(_row(call) for call in live) or "<tr><td colspan='6'>No calls right now.</td></tr>"
+        rows = "".join(_row(call) for call in live) or "<tr><td colspan='7'>No calls right now.</td></tr>"
         config = self._exchange.config
         page = (
             "<!doctype html><html lang='en'><head><meta charset='utf-8'><meta http-equiv='refresh' content='2'>"
@@ -199,7 +199,7 @@ class ControlApi:
             "<h1>Sandbox carrier</h1>"
             f"<p>{len(live)} live, {len(calls)} in all; {config.cps:g} calls per second, speed {config.speed:g}; "
             f"{len(self._exchange.faults.as_json())} faults in force. <a href='/_sandbox/calls'>History</a></p>"
-            "<table><thead><tr><th>To<th>From<th>Status<th>Persona<th>Language<th>Last said</tr></thead>"
+            "<table><thead><tr><th>Carrier<th>To<th>From<th>Status<th>Persona<th>Language<th>Last said</tr></thead>"
             f"<tbody>{rows}</tbody></table></body></html>"
         )
         return web.Response(text=page, content_type="text/html")
@@ -218,6 +218,7 @@ def _number_in(request: web.Request, name: str) -> str | None:
 def _row(call: PhoneCall) -> str:
     said = [str(entry["text"]) for entry in call.record.history if entry["event"] == "callee_said"]
     cells = (
+        call.record.carrier,
         call.record.to,
         call.record.from_,
         call.record.status,

@@ -11,7 +11,7 @@ from aiohttp import web
 from twilio.base.exceptions import TwilioRestException
 
 from tests.sandbox.carrier.conftest import serve
-from tests.sandbox.carrier.product import Product, wait_until
+from tests.sandbox.carrier.product import SID, TOKEN, Product, wait_until
 
 ALL = ["initiated", "ringing", "answered", "completed"]
 BUSY, SILENT, INTERESTED = "+15550100112", "+15550100108", "+15550100100"
@@ -267,3 +267,11 @@ async def test_hooks_that_hang_are_given_up(carrier, product):
     finally:
         hung.set()
         await runner.cleanup()
+
+
+async def test_a_refusal_may_say_when_to_come_back(carrier, product):
+    await carrier.fault("rest_429", times=1, retry_after_s=4)
+    form = {"To": "+15550100112", "From": "+15550100500", "Url": f"{product.origin}/v"}
+    url = f"{carrier.base}/2010-04-01/Accounts/{SID}/Calls.json"
+    answer = await carrier.call(requests.post, url, data=form, auth=(SID, TOKEN), timeout=5)
+    assert (answer.status_code, answer.headers["Retry-After"]) == (429, "4")

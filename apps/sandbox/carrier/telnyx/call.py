@@ -6,12 +6,13 @@ import asyncio
 import uuid
 from collections.abc import Coroutine
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from apps.sandbox.carrier.call import Bridge, PhoneCall
 from apps.sandbox.carrier.recorder import Recorder
 from apps.sandbox.carrier.records import CallRecord, RecordingRecord, iso8601, now
 from apps.sandbox.carrier.telnyx.amd import detections
+from apps.sandbox.carrier.telnyx.endings import call_quality, ending_of
 from apps.sandbox.carrier.telnyx.events import Route
 from apps.sandbox.carrier.telnyx.requests import LegRequest, RecordOptions, StreamOptions
 from apps.sandbox.carrier.telnyx.stream import TelnyxStream
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 
 _COMMAND_ID_S = 60.0  # within which a repeated command_id is ignored
 _CALLER_PATIENCE_S = 60.0  # a caller hangs up if nobody answers
-_CAUSES: Final = {"busy": "user_busy", "failed": "not_found", "canceled": "originator_cancel"}
-_SIP_CAUSES: Final = {404: "not_found", 403: "call_rejected", 486: "user_busy", 603: "call_rejected"}
 
 
 class TelnyxCall(PhoneCall):
@@ -50,12 +49,15 @@ class TelnyxCall(PhoneCall):
         self.route: Route = request.route
         self.began_at: datetime | None = None
         self._link, self._is_refused = link, is_refused
+        if link is not None:
+            link._targets.append(self)
         self._stream_options = request.stream
         self._recording_options = request.recording
         self._answer_requested: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._rejected_with = ""
         self._commands: dict[str, float] = {}
         self._bridge: Bridge | None = None
+        self._targets: list[TelnyxCall] = []  # legs dialled for a transfer
         self.peer: TelnyxCall | None = None
         self._playback: asyncio.Task[None] | None = None
 
@@ -228,52 +230,30 @@ class TelnyxCall(PhoneCall):
         self.unbridge()
         if peer is not None:
             peer.hang_up("peer")
-        cause, source, sip = self._how_it_ended()
-        self.record.note("hangup_cause", cause=cause, source=source, sip=sip)
-        stats: dict[str, object] | None = None
-        if self.line is not None:
-            packets = str(self.line.n_frames)
-            stats = {
-                "inbound": {
-                    "mos": "4.50",
-                    "jitter_max_variance": "0.00",
-                    "jitter_packet_count": "0",
-                    "packet_count": packets,
-                    "skip_packet_count": "0",
-                },
-                "outbound": {"packet_count": packets, "skip_packet_count": "0"},
-            }
+        for target in self._targets:
+            if not target.is_answered:
+                target.hang_up("parent")
+        ending = ending_of(
+            status=self.record.status,
+            by=self.hung_up_by,
+            is_incoming=self.is_incoming,
+            rejected_with=self._rejected_with,
+            timeout_cause=self.request.timeout_cause,
+            sip_code=403 if self._is_refused else self.record.sip_code,
+        )
+        self.record.note("hangup_cause", cause=ending.cause, source=ending.source, sip=ending.sip)
         self.tell(
             "call.hangup",
             {
                 "state": "hangup",
-                "hangup_cause": cause,
-                "hangup_source": source,
-                "sip_hangup_cause": sip,
+                "hangup_cause": ending.cause,
+                "hangup_source": ending.source,
+                "sip_hangup_cause": ending.sip,
                 "start_time": self._start_time,
                 "end_time": iso8601(datetime.now(UTC)),
-                "call_quality_stats": stats,
+                "call_quality_stats": call_quality(self.line.n_frames) if self.line is not None else None,
             },
         )
-
-    def _how_it_ended(self) -> tuple[str, str, str]:
-        """hangup_cause, hangup_source, sip_hangup_cause."""
-        ours, theirs = ("callee", "caller") if self.is_incoming else ("caller", "callee")
-        by, status = self.hung_up_by, self.record.status
-        if status == "completed":
-            if by == "time_limit":
-                return "time_limit", "unknown", "200"
-            return "normal_clearing", theirs if by in {"callee", "fault"} else ours, "200"
-        if self.is_incoming:
-            if self._rejected_with:
-                return ("user_busy" if status == "busy" else "call_rejected"), ours, "unspecified"
-            return ("originator_cancel" if by == "callee" else "normal_clearing"), theirs, "unspecified"
-        if status == "no-answer":
-            return self.request.timeout_cause, ours, "487"
-        if status == "canceled":
-            return "originator_cancel", ours, "487"
-        sip = 403 if self._is_refused else self.record.sip_code or 503
-        return _SIP_CAUSES.get(sip, "unspecified"), theirs, str(sip)
 
     # ---- audio
 

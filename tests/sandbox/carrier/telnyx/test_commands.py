@@ -181,6 +181,17 @@ async def test_a_transfer_nobody_answers_leaves_the_caller_on_the_line(line, pro
     assert product.of("call.bridged") == []
 
 
+async def test_a_caller_who_hangs_up_during_a_transfer_stops_the_ringing(line, product, carrier):
+    call = await line.dial(SILENT)
+    await product.wait_for("call.answered")
+    await line.act("transfer", call.call_control_id, to="+15550100123")
+    (target,) = await product.wait_for("call.initiated", to="+15550100123")
+    await carrier.control("POST", f"calls/{call.call_control_id}/hang-up")
+    (hangup,) = await product.wait_for("call.hangup", to="+15550100123")
+    assert hangup["payload"]["hangup_cause"] == "originator_cancel"
+    assert hangup["payload"]["call_control_id"] == target["payload"]["call_control_id"]
+
+
 async def test_bridging_two_calls_that_are_up(line, product, carrier):
     first, second = await line.dial(TALKER), await line.dial("+15550100205")
     await product.wait_for("call.answered", 2)
