@@ -27,6 +27,10 @@ _CHUNK = 8_192
 # Name servers may take their time, whatever we asked for; the request does not wait for them.
 _RESOLVERS = ThreadPoolExecutor(max_workers=8, thread_name_prefix="resolver")
 # IPv6 ranges that lead on to the IPv4 address in their last or middle bits, wherever that is.
+# Set apart for special uses; not every version of Python counts all of it as such.
+_SPECIAL = tuple(
+    ip_network(network) for network in ("192.0.0.0/24", "192.88.99.0/24", "198.18.0.0/15", "100.64.0.0/10")
+)
 _NAT64 = (ip_network("64:ff9b::/96"), ip_network("64:ff9b:1::/48"))
 
 
@@ -106,6 +110,8 @@ def is_public(address: Address) -> bool:
             return is_public(inner)
         if address.is_site_local:
             return False
+    elif any(address in network for network in _SPECIAL):
+        return False
     return address.is_global and not address.is_multicast and not address.is_reserved
 
 

@@ -11,7 +11,7 @@ from itertools import count
 from django.conf import settings
 from django.utils import timezone
 
-from apps.calls.models import Call, Direction, Disposition, Leg, Number, Price, TransferTarget, VirtualAgent
+from apps.calls.models import Call, Direction, Disposition, HttpTool, Leg, Number, Price, TransferTarget, VirtualAgent
 from apps.calls.models.cost import Part, Unit
 from apps.calls.services.placing import CallBrief, CallRequest
 from apps.calls.states import LegState
@@ -36,6 +36,11 @@ def make_transfer_target(code: str = "", **fields) -> TransferTarget:
     n = next(_n)
     defaults = {"name": f"Target {n}", "kind": "queue", "e164": f"+1202444{n % 10000:04d}"}
     return TransferTarget.objects.create(**{"code": code or f"target-{n}", **defaults, **fields})
+
+
+def make_http_tool(name: str = "", **fields) -> HttpTool:
+    defaults = {"description": "Looks something up.", "url": "https://api.example.com/"}
+    return HttpTool.objects.create(**{"name": name or f"tool_{next(_n)}", **defaults, **fields})
 
 
 def make_callable(phone: str = "", **fields) -> Contact:

@@ -49,7 +49,7 @@ def test_the_rows_are_read_once_for_each_kind(django_assert_num_queries):
     make_disposition("sale")
     agent = make_virtual_agent(tools=list(ToolName.values))
     agent.transfer_targets.add(make_transfer_target())
-    with django_assert_num_queries(2):
+    with django_assert_num_queries(3):
         specs_for(agent)
 
 
