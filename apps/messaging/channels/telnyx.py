@@ -9,7 +9,7 @@ import httpx
 from telnyx import Telnyx
 
 from apps.calls.carriers.base import CarrierError, Fault
-from apps.calls.carriers.telnyx.rest import _operation as operation
+from apps.calls.carriers.telnyx.rest import operation
 from apps.calls.carriers.telnyx.webhooks import Event
 from apps.calls.carriers.telnyx.words import moment
 from apps.calls.carriers.unusable import UnusableWebhook

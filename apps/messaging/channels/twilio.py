@@ -8,8 +8,7 @@ from twilio.rest import Client
 from twilio.rest.api.v2010.account.message import MessageInstance
 
 from apps.calls.carriers.base import CarrierError, Fault
-from apps.calls.carriers.twilio.rest import _HttpClient as HttpClient
-from apps.calls.carriers.twilio.rest import _operation as operation
+from apps.calls.carriers.twilio.rest import HttpClient, operation
 from apps.calls.carriers.twilio.webhooks import FormData
 from apps.calls.carriers.twilio.words import whole_number
 from apps.calls.carriers.unusable import UnusableWebhook

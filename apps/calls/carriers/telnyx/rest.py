@@ -94,7 +94,7 @@ class TelnyxCarrier:
                 "stream_auth_token": request.media.secret,
                 "send_silence_when_idle": True,
             }
-        with _operation("place", is_write=True), _calling(request.before_send):
+        with operation("place", is_write=True), _calling(request.before_send):
             answer = self._client.calls.dial(
                 connection_id=self._connection_id,
                 to=request.to,
@@ -117,7 +117,7 @@ class TelnyxCarrier:
             )
 
     def answer(self, carrier_call_id: str, webhooks: Webhooks, *, token: str) -> None:
-        with _operation("answer", is_write=True):
+        with operation("answer", is_write=True):
             self._client.calls.actions.answer(
                 carrier_call_id,
                 command_id=f"answer-{token}",
@@ -127,23 +127,23 @@ class TelnyxCarrier:
             )
 
     def reject(self, carrier_call_id: str, *, is_busy: bool) -> None:
-        with _operation("reject", is_write=True):
+        with operation("reject", is_write=True):
             self._client.calls.actions.reject(carrier_call_id, cause="USER_BUSY" if is_busy else "CALL_REJECTED")
 
     def start_stream(self, carrier_call_id: str, media: MediaTarget) -> None:
-        with _operation("start_stream", is_write=True):
+        with operation("start_stream", is_write=True):
             self._client.calls.actions.start_streaming(
                 carrier_call_id, stream_url=media.url, stream_auth_token=media.secret, **_STREAM
             )
 
     def hang_up(self, carrier_call_id: str) -> None:
-        with _operation("hang_up", is_write=True):
+        with operation("hang_up", is_write=True):
             self._client.calls.actions.hangup(carrier_call_id)
 
     def fetch(self, carrier_call_id: str) -> LineNews | None:
         """Telnyx shows whether a call lives, not whether it was answered or how it ended: the webhooks tell that."""
         try:
-            with _operation("fetch"):
+            with operation("fetch"):
                 call = self._client.calls.retrieve_status(carrier_call_id).data
                 if call is None:
                     raise TypeError("an answer without data")
@@ -158,7 +158,7 @@ class TelnyxCarrier:
     def find(self, *, to: str, from_: str, since: datetime, token: str) -> list[CarrierCall]:
         """Live calls only, and these exactly: Telnyx keeps the token with the call."""
         found = []
-        with _operation("find"):
+        with operation("find"):
             active = self._client.connections.list_active_calls(self._connection_id, page_size=250)
             for n, call in enumerate(active):
                 if token_of(call.client_state) == token:
@@ -170,7 +170,7 @@ class TelnyxCarrier:
         return found
 
     def transfer(self, carrier_call_id: str, request: TransferRequest) -> None:
-        with _operation("transfer", is_write=True):
+        with operation("transfer", is_write=True):
             self._client.calls.actions.transfer(
                 carrier_call_id,
                 to=request.to,
@@ -184,31 +184,31 @@ class TelnyxCarrier:
             )
 
     def send_dtmf(self, carrier_call_id: str, digits: str) -> None:
-        with _operation("send_dtmf", is_write=True):
+        with operation("send_dtmf", is_write=True):
             self._client.calls.actions.send_dtmf(carrier_call_id, digits=digits)
 
     def start_recording(self, carrier_call_id: str, webhooks: Webhooks, *, token: str) -> str:
-        with _operation("start_recording", is_write=True):
+        with operation("start_recording", is_write=True):
             self._client.calls.actions.start_recording(
                 carrier_call_id, channels="dual", format="wav", command_id=f"record-{token}"
             )
         return ""
 
     def pause_recording(self, carrier_call_id: str, recording_id: str) -> None:
-        with _operation("pause_recording", is_write=True):
+        with operation("pause_recording", is_write=True):
             self._client.calls.actions.pause_recording(carrier_call_id)
 
     def resume_recording(self, carrier_call_id: str, recording_id: str) -> None:
-        with _operation("resume_recording", is_write=True):
+        with operation("resume_recording", is_write=True):
             self._client.calls.actions.resume_recording(carrier_call_id)
 
     def stop_recording(self, carrier_call_id: str, recording_id: str) -> None:
-        with _operation("stop_recording", is_write=True):
+        with operation("stop_recording", is_write=True):
             self._client.calls.actions.stop_recording(carrier_call_id)
 
     def fetch_recording(self, news: RecordingNews) -> Iterator[bytes]:
         """The URL bears its own permission and holds for some ten minutes."""
-        with _operation("fetch_recording"), self._http.stream("GET", news.url) as response:
+        with operation("fetch_recording"), self._http.stream("GET", news.url) as response:
             if response.status_code != 200:
                 fault = Fault.OVER if response.status_code in {403, 404, 410} else Fault.OUTAGE
                 message = f"{response.status_code} for a recording"
@@ -226,7 +226,7 @@ def _calling(before_send: Callable[[], None] | None) -> Iterator[None]:
 
 
 @contextmanager
-def _operation(name: str, *, is_write: bool = False) -> Iterator[None]:
+def operation(name: str, *, is_write: bool = False) -> Iterator[None]:
     """Time the request, count what went wrong, and turn what the SDK raises into CarrierError.
 
     is_write: if nothing certain came back, Telnyx may have done it all the same.

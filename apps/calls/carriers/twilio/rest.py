@@ -70,7 +70,7 @@ class _Adapter(HTTPAdapter):
         return super().send(*args, **kwargs)
 
 
-class _HttpClient(TwilioHttpClient):  # type: ignore[misc]  # the SDK carries no types
+class HttpClient(TwilioHttpClient):  # type: ignore[misc]  # the SDK carries no types
     """The SDK's client aimed at ``api_base``; every answer that is not a success leaves as a CarrierError."""
 
     def __init__(self, api_base: str, timeout_s: float) -> None:
@@ -108,7 +108,7 @@ class TwilioCarrier:
     capabilities = CAPABILITIES["twilio"]
 
     def __init__(self, *, account_sid: str, auth_token: str, api_base: str, timeout_s: float) -> None:
-        self._http = _HttpClient(api_base, timeout_s)
+        self._http = HttpClient(api_base, timeout_s)
         self._account = f"{api_base.rstrip('/')}/2010-04-01/Accounts/{account_sid}"
         self._auth = (account_sid, auth_token)
         self._timeout_s = timeout_s
@@ -127,7 +127,7 @@ class TwilioCarrier:
                 "async_amd_status_callback": request.webhooks.machine + _TRY_AGAIN,
                 "async_amd_status_callback_method": "POST",
             }
-        with _operation("place", maybe_placed=True), _calling(request.before_send):
+        with operation("place", maybe_placed=True), _calling(request.before_send):
             call = self._client.calls.create(
                 to=request.to,
                 from_=request.from_,
@@ -143,12 +143,12 @@ class TwilioCarrier:
             return _shown(call)
 
     def hang_up(self, carrier_call_id: str) -> None:
-        with _operation("hang_up"):
+        with operation("hang_up"):
             self._client.calls(carrier_call_id).update(status="completed")
 
     def fetch(self, carrier_call_id: str) -> LineNews | None:
         try:
-            with _operation("fetch"):
+            with operation("fetch"):
                 call = _shown(self._client.calls(carrier_call_id).fetch())
         except CarrierError as error:
             if error.fault is Fault.OVER:
@@ -166,7 +166,7 @@ class TwilioCarrier:
     def find(self, *, to: str, from_: str, since: datetime, token: str) -> list[CarrierCall]:
         # Twilio keeps no word of ours with a call: numbers and time have to do. Its own filter is by start time, which
         # a call that still waits in its queue does not have.
-        with _operation("find"):
+        with operation("find"):
             calls = [_shown(call) for call in self._client.calls.list(to=to, from_=from_, limit=50, page_size=50)]
         young = [call for call in calls if call.created_at is not None and call.created_at >= since]
         return sorted(young, key=lambda call: (call.created_at or since, call.id))
@@ -180,14 +180,14 @@ class TwilioCarrier:
             ring_timeout_s=request.ring_timeout_s,
             max_duration_s=request.max_duration_s,
         )
-        with _operation("transfer"):
+        with operation("transfer"):
             self._client.calls(carrier_call_id).update(twiml=document)
 
     def send_dtmf(self, carrier_call_id: str, digits: str) -> None:
         raise CarrierError("Twilio plays no keys into a call that has a media stream", fault=Fault.CONFIG)
 
     def start_recording(self, carrier_call_id: str, webhooks: Webhooks, *, token: str) -> str:
-        with _operation("start_recording"):
+        with operation("start_recording"):
             recording = self._client.calls(carrier_call_id).recordings.create(
                 recording_channels="dual",
                 recording_status_callback=webhooks.recording + _TRY_AGAIN,
@@ -210,14 +210,14 @@ class TwilioCarrier:
     def _change_recording(
         self, operation: str, carrier_call_id: str, recording_id: str, status: str, **options: str
     ) -> None:
-        with _operation(operation):
+        with operation(operation):
             recordings = self._client.calls(carrier_call_id).recordings
             recordings(recording_id or "Twilio.CURRENT").update(status=status, **options)
 
     def fetch_recording(self, news: RecordingNews) -> Iterator[bytes]:
         # From the id, not from the URL that was told: our credentials go to nobody else.
         url = f"{self._account}/Recordings/{news.recording_id}.wav"
-        with _operation("fetch_recording"):
+        with operation("fetch_recording"):
             try:
                 with self._http.session.get(url, auth=self._auth, stream=True, timeout=self._timeout_s) as response:
                     if response.status_code != 200:
@@ -239,7 +239,7 @@ def _calling(before_send: Callable[[], None] | None) -> Iterator[None]:
 
 
 @contextmanager
-def _operation(name: str, *, maybe_placed: bool = False) -> Iterator[None]:
+def operation(name: str, *, maybe_placed: bool = False) -> Iterator[None]:
     """Time the request, count what went wrong, and let nothing but CarrierError out."""
     began = time.perf_counter()
     try:
