@@ -4,7 +4,13 @@ import pytest
 from django.core.cache import cache
 
 from apps.accounts.models import Role, User
+from tests.distribution import Scheduling
 from tests.factories.accounts import make_user
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Scheduling | None:
+    return Scheduling(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 @pytest.fixture(autouse=True)

@@ -1,8 +1,9 @@
 """The whole product as separate processes, for tests that look at it from outside or kill parts of it.
 
 A ``Stack`` runs every line of the Procfile, the sandbox's carrier and voice AI, and its own PostgreSQL and Redis,
-with all their files below one directory. Inside ``with stack.connected():`` the test's own ORM, cache and Celery speak
-to it too (with pytest-django's ``django_db_blocker.unblock()`` around it). ``show_logs_of_failure`` is for a conftest.
+with all their files below one directory; each worker of pytest-xdist has its own. Inside ``with stack.connected():``
+the test's own ORM, cache and Celery speak to it too (with pytest-django's ``django_db_blocker.unblock()`` around it).
+``show_logs_of_failure`` is for a conftest.
 """
 
 import contextlib
@@ -39,7 +40,7 @@ from config.run.terminal import noteworthy
 PRODUCT = ("web", "media", "worker", "beat")
 SANDBOX = ("carrier", "ai")
 SERVERS = ("postgres", "redis")
-READY_S = 60.0
+READY_S = 90.0
 STOP_S = 8.0
 _PASSED_ON = ("PATH", "HOME", "LANG", "TMPDIR")
 _LINES_SHOWN = 25
@@ -55,13 +56,21 @@ class StackError(AssertionError):
 class Stack:
     """name: of its directory. speed: sandbox seconds per real second. cps: calls dialled per real second at most.
 
-    environment: what an operator might set besides, for all processes.
+    durable: False for servers that nobody kills, they need not write to disk. environment: what an operator might set
+    besides, for all processes.
     """
 
     def __init__(
-        self, name: str, *, speed: float = 1.0, cps: float = 50.0, environment: Mapping[str, str] | None = None
+        self,
+        name: str,
+        *,
+        speed: float = 1.0,
+        cps: float = 50.0,
+        durable: bool = True,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
-        self.layout = Layout.from_environment().child(name)
+        worker = os.environ.get("PYTEST_XDIST_WORKER")
+        self.layout = Layout.from_environment().child(f"{name}-{worker}" if worker else name)
         web, media, carrier, ai, ai_tls = (checks.free_port() for _ in range(5))
         self.switches = Switches(web, media, carrier, ai, ai_tls, sandbox=True, demo=True, show_logs=False)
         self.origin = f"http://127.0.0.1:{web}"
@@ -83,8 +92,8 @@ class Stack:
             "ai": f"http://127.0.0.1:{ai}/healthz",
         }
         self._running: dict[str, subprocess.Popen[bytes]] = {}
-        self._postgres = services.Postgres(self.layout)
-        self._redis = services.Redis(self.layout)
+        self._postgres = services.Postgres(self.layout, durable=durable)
+        self._redis = services.Redis(self.layout, durable=durable)
         self._endpoints = services.Endpoints("", "")
 
     # ── All of it ───────────────────────────────────────────────────────────────────────────────────────────
@@ -95,16 +104,24 @@ class Stack:
         with checks.only_one(self.layout.lock):
             self._end_left_overs()
             try:
-                self._start_servers()
-                for name in SANDBOX:
-                    self.start(name)
-                self.run(self._release)
-                for name in PRODUCT:
-                    self.start(name)
-                self.wait_until_ready()
+                self._start()
                 yield self
             finally:
                 self.stop()
+
+    def _start(self) -> None:
+        try:
+            self._start_servers()
+            for name in SANDBOX:
+                self.start(name)
+            self.run(self._release)
+            for name in PRODUCT:
+                self.start(name)
+            self.wait_until_ready()
+        except Exception as error:
+            for title, text in self.complaints():
+                error.add_note(f"{title}\n{text}")
+            raise
 
     def stop(self) -> None:
         """The product first, then what it needs while it tidies up."""
@@ -124,18 +141,7 @@ class Stack:
         if name in SERVERS:
             (self._postgres if name == "postgres" else self._redis).start()
             return
-        with self._log(name).open("ab") as log:
-            process = subprocess.Popen(
-                ["/bin/sh", "-c", f"exec {self._commands[name]}{self._pace(name)}"],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-                cwd=ROOT,
-                env=self.environment,
-            )
-        self._running[name] = process
-        pidfile.remember(self.layout.pids / f"{name}.json", process.pid)
+        self._take_in(name, self._spawn(name, f"{self._commands[name]}{self._pace(name)}"))
 
     def kill(self, name: str) -> None:
         """SIGKILL it and all it started; returns when none of them is left."""
@@ -153,6 +159,24 @@ class Stack:
         else:
             self._running.pop(name).wait()
         psutil.wait_procs(family, timeout=5)
+
+    def hand_over_media(self) -> None:
+        """SIGKILL the media process while another one stands ready in its place.
+
+        Calls wait ten seconds for it, and on a busy machine the start of a process may take longer.
+        """
+        place = self.layout.var / "media-successor"
+        for mark in ("ready", "go"):
+            place.with_suffix(f".{mark}").unlink(missing_ok=True)
+        successor = self._spawn("media", f"python -m tests.successor {place} {self._commands['media']}")
+        try:
+            wait_for(place.with_suffix(".ready").exists, "the successor stands ready", timeout_s=READY_S)
+            self.kill("media")
+        except BaseException:
+            successor.kill()
+            raise
+        self._take_in("media", successor)
+        place.with_suffix(".go").touch()
 
     @contextlib.contextmanager
     def sandbox_at(self, speed: float) -> Iterator[None]:
@@ -231,7 +255,28 @@ class Stack:
         lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.exists() else []
         return [shown for line in lines if (shown := noteworthy(line)) is not None]
 
+    def complaints(self) -> list[tuple[str, str]]:
+        """The last of what each process complained about, with a title; none for one that did not."""
+        found = {name: self.noteworthy_lines(name)[-_LINES_SHOWN:] for name in (*PRODUCT, *SANDBOX, *SERVERS)}
+        return [(f"{name} (all of it: {self._log(name)})", "\n".join(lines)) for name, lines in found.items() if lines]
+
     # ── Inside ──────────────────────────────────────────────────────────────────────────────────────────────
+    def _spawn(self, name: str, command: str) -> subprocess.Popen[bytes]:
+        with self._log(name).open("ab") as log:
+            return subprocess.Popen(
+                ["/bin/sh", "-c", f"exec {command}"],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                cwd=ROOT,
+                env=self.environment,
+            )
+
+    def _take_in(self, name: str, process: subprocess.Popen[bytes]) -> None:
+        self._running[name] = process
+        pidfile.remember(self.layout.pids / f"{name}.json", process.pid)
+
     def _pace(self, name: str) -> str:
         if name not in SANDBOX:
             return ""
@@ -308,9 +353,7 @@ def show_logs_of_failure(item: pytest.Item, report: pytest.TestReport) -> None:
     """Add what the processes of a failed test's ``stack`` complained about; for pytest_runtest_makereport."""
     stack = getattr(item, "funcargs", {}).get("stack")
     if report.failed and isinstance(stack, Stack):
-        for name in (*PRODUCT, *SANDBOX, *SERVERS):
-            if lines := stack.noteworthy_lines(name)[-_LINES_SHOWN:]:
-                report.sections.append((f"{name} (all of it: {stack.layout.logs / name}.log)", "\n".join(lines)))
+        report.sections.extend(stack.complaints())
 
 
 def _answers(url: str) -> bool:

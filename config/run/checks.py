@@ -3,6 +3,7 @@
 import contextlib
 import fcntl
 import os
+import random
 import shutil
 import socket
 from collections.abc import Iterator
@@ -11,6 +12,8 @@ from pathlib import Path
 from config.run.problem import Problem
 
 NEEDED_MB = 300
+# Below those that systems lend to outgoing connections: one of these could take the port before its server does.
+_OURS = range(12_000, 32_000)
 
 
 def port_is_free(port: int, host: str = "127.0.0.1") -> bool:
@@ -35,11 +38,11 @@ def require_free_port(name: str, port: int, host: str = "127.0.0.1") -> None:
 
 
 def free_port() -> int:
-    """A loopback port that nobody listens on."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A loopback port that nobody listens on. Two that ask at the same time hardly get the same one."""
+    chance = random.SystemRandom()
+    while not port_is_free(port := chance.choice(_OURS)):
+        pass
+    return port
 
 
 def require_disk_space(path: Path, *, needed_mb: int = NEEDED_MB) -> None:

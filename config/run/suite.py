@@ -27,8 +27,9 @@ _PRODUCT_VARIABLES = (
     "SECRET_KEY",
 )
 _NOBODY = 9  # the port where nobody listens: a test that names no server of its own reaches none
-# Journeys and drills run whole sets of processes and look at the clock: one at a time, beside nothing else.
-_ALONE = "e2e or drill"
+# Journeys and drills run whole sets of processes and look at the clock: when all else, which keeps it busy, is done.
+_WHOLE = "e2e or drill"
+_MOST_WORKERS = 6
 
 
 def test(arguments: Sequence[str]) -> int:
@@ -47,12 +48,17 @@ def test(arguments: Sequence[str]) -> int:
         if chosen:
             return _pytest([*fresh, *chosen], environment)
         started = time.monotonic()
-        workers = min(4, os.cpu_count() or 1)
-        beside = ["-n", str(workers), "--dist", "loadfile", "-m", f"not ({_ALONE} or bench)"]
-        code = _pytest([*fresh, *beside], environment)
-        code = _pytest([*fresh, "-m", _ALONE], environment) or code
+        side_by_side = ["-n", str(workers()), "--dist", "loadfile"]  # in which order: tests/distribution.py
+        codes = [
+            _pytest([*fresh, *side_by_side, "-m", which], environment) for which in (f"not ({_WHOLE} or bench)", _WHOLE)
+        ]
         print(f"==> Both parts took {time.monotonic() - started:.0f} s.", flush=True)
-        return code
+        return next(filter(None, codes), 0)
+
+
+def workers() -> int:
+    """One more than there are processors: some of the tests are always waiting for something."""
+    return min((os.cpu_count() or 1) + 1, _MOST_WORKERS)
 
 
 def bench(arguments: Sequence[str]) -> int:

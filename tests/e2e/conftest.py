@@ -1,6 +1,6 @@
 """A real Chromium on a real running product.
 
-``stack``: the whole product as processes, once per session (tests/stack.py), with the demo's people and campaign seeded
+``stack``: the whole product as processes, once per worker (tests/stack.py), with the demo's people and campaign seeded
 but not started; inside a test the ORM speaks to its database. ``browse(role, …)`` opens a page signed in as admin,
 supervisor, agent or nobody. Every page is watched: a message in its console, a script error, a refusal of the content
 security policy or an answer of 500 fails the test that opened it. ``accessible(page)`` asks axe-core (WCAG 2.1 AA).
@@ -11,7 +11,9 @@ Chromium: CHROMIUM_PATH, else the one on PATH, else Playwright's own.
 import os
 import re
 import shutil
+from collections import Counter
 from collections.abc import Callable, Generator, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +30,9 @@ from playwright.sync_api import (
 )
 
 from apps.accounts.models import User
-from apps.calls.models import Call, EndReason
+from apps.calls.models import Call, EndReason, Leg, Speaker
 from apps.calls.services.ending import request_end
+from apps.calls.states import LegState
 from apps.campaigns import services
 from apps.campaigns.models import Campaign, CampaignContact
 from apps.campaigns.states import STOP_FROM, CampaignState, ContactState
@@ -41,13 +44,22 @@ from tests.stack import Stack, show_logs_of_failure, wait_for
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
 
 SPEED = 2.0
-PATIENCE_MS = 15_000
+PATIENCE_MS = 30_000
 ENOUGH_PEOPLE = 40  # to be called for the length of a test
+AT_ONCE = 5  # calls of a campaign: each is work for six processes
+# Callees who talk for a while, by the last two digits of their numbers; see apps/sandbox/README.md.
+TALKERS = [f"{language + persona:02d}" for language in (0, 30, 60) for persona in (0, 7, 15, 17, 20, 28)]
 PEOPLE = {"admin": "admin", "supervisor": "alice", "agent": "bob"}
 AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
 WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]
 # In headless tests the GPU is missing, and Chromium says so.
 _NOT_OURS = re.compile(r"GPU|WebGL|Autofill", re.IGNORECASE)
+
+# What holds is not counted and described: that would be most of the work, and most of the answer.
+_FIND = """async (rules) => {
+    const options = {preload: false, runOnly: rules, resultTypes: ["violations"]};
+    return (await axe.run(document, options)).violations;
+}"""
 
 expect.set_options(timeout=PATIENCE_MS)
 
@@ -57,7 +69,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if here in item.path.parents:
             item.add_marker(pytest.mark.e2e)
-            item.add_marker(pytest.mark.timeout(180))
+            item.add_marker(pytest.mark.timeout(300))
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -79,9 +91,9 @@ def shots() -> Path:
     return path
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def _running_stack() -> Iterator[Stack]:
-    with Stack("e2e", speed=SPEED).running() as stack:
+    with Stack("e2e", speed=SPEED, durable=False).running() as stack:
         stack.manage("seed_demo")
         yield stack
 
@@ -98,6 +110,11 @@ def quiet(stack: Stack) -> None:
     """Whatever ran before on this stack: no campaign dials any more, and nobody is on the line."""
     for campaign in Campaign.objects.filter(state__in=STOP_FROM):
         services.stop(campaign_id=campaign.pk, by=None)
+    hang_up_everywhere()
+
+
+def hang_up_everywhere() -> None:
+    """Returns when nobody is on the line; nobody may be dialling any more."""
 
     def is_quiet() -> bool:
         live = list(Call.objects.live())
@@ -105,7 +122,7 @@ def quiet(stack: Stack) -> None:
             request_end(call.pk, reason=EndReason.STAFF_ENDED, by=None)
         return not live
 
-    wait_for(is_quiet, "the last call ends", timeout_s=60)
+    wait_for(is_quiet, "the last call ends", timeout_s=90)
 
 
 @pytest.fixture
@@ -117,18 +134,48 @@ def waiting_campaign(quiet: None) -> Campaign:
 @pytest.fixture
 def campaign(stack: Stack) -> Campaign:
     """A demo campaign, running, with enough people left to call."""
-    campaign = seeding.seed(logins={}, now=timezone.now()).campaign
+    campaign = _latest_round()
     waiting = CampaignContact.objects.filter(campaign=campaign, state=ContactState.PENDING)
     if campaign.state != CampaignState.DRAFT and waiting.count() < ENOUGH_PEOPLE:
         campaign = _next_round()
     if campaign.state != CampaignState.RUNNING:
         seeding.start(campaign)
+        _mix_languages(campaign)
     return campaign
+
+
+def somebody_talking() -> Leg:
+    """Of a call that will last: who has just begun to talk, and has much to say."""
+    legs = Leg.objects.filter(state=LegState.ANSWERED, call__turns__speaker=Speaker.AI)
+    talking = legs.filter(to_number__regex=f"({'|'.join(TALKERS)})$").select_related("call").order_by("-answered_at")
+    leg: Leg = wait_for(talking.first, "somebody talks", timeout_s=90)  # type: ignore[assignment]  # waits until it is one
+    return leg
+
+
+def _mix_languages(campaign: Campaign) -> None:
+    """The list is in order of language; let the first of each be called first."""
+    now, seen = timezone.now(), Counter[str]()
+    people = list(
+        CampaignContact.objects.filter(campaign=campaign, state=ContactState.PENDING)
+        .select_related("contact")
+        .order_by("pk")
+    )
+    for person in people:
+        language = person.contact.language
+        person.next_attempt_at = now - timedelta(seconds=len(people) - seen[language])
+        seen[language] += 1
+    CampaignContact.objects.bulk_update(people, ["next_attempt_at"])
 
 
 def _next_round() -> Campaign:
     Campaign.objects.exclude(state=CampaignState.DRAFT).update(state=CampaignState.COMPLETED)
-    return seeding.seed(logins={}, now=timezone.now()).campaign
+    return _latest_round()
+
+
+def _latest_round() -> Campaign:
+    campaign = seeding.seed(logins={}, now=timezone.now()).campaign
+    Campaign.objects.filter(pk=campaign.pk).update(max_concurrent=AT_ONCE)
+    return campaign
 
 
 def card_of(page: Page, campaign: Campaign) -> Locator:
@@ -151,7 +198,7 @@ def browser(_playwright: Playwright) -> Iterator[Browser]:
     browser.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def _sessions(_running_stack: Stack, browser: Browser) -> dict[str, dict[str, object]]:
     """Cookies of each role, got once through the sign-in page: it is slow, as passwords are hashed in earnest."""
     logins = _running_stack.logins()
@@ -249,10 +296,10 @@ def accessible() -> Callable[..., None]:
     def check(page: Page, *, strict: bool = True) -> None:
         page.evaluate(source)
         rules = [*WCAG, "best-practice"] if strict else WCAG
-        found = page.evaluate("rules => axe.run(document, {preload: false, runOnly: rules})", rules)
+        found = page.evaluate(_FIND, rules)
         broken = [
             f"{rule['id']}: {rule['help']}\n    {node['html'][:200]}\n    {node['failureSummary']}"
-            for rule in found["violations"]
+            for rule in found
             for node in rule["nodes"][:3]
         ]
         assert not broken, "\n".join([page.url, *broken])

@@ -20,7 +20,7 @@ from apps.contacts.models import Channel, DncEntry, DncSource
 from apps.sandbox.personas import PERSONAS, persona_for
 from tests.stack import Stack, wait_for
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(360)]
 
 _UNCLEAR = "[unclear]"  # what the sandbox's voice AI makes of sounds it does not know
 _OPTING_OUT = {"opt_out", "robot_opt_out"}
@@ -28,7 +28,11 @@ _OPTING_OUT = {"opt_out", "robot_opt_out"}
 
 @pytest.fixture(scope="module")
 def stack(django_db_blocker):
-    with Stack("e2e-demo", speed=4, cps=40).running() as stack, django_db_blocker.unblock(), stack.connected():
+    with (
+        Stack("e2e-demo", speed=2, cps=20, durable=False).running() as stack,
+        django_db_blocker.unblock(),
+        stack.connected(),
+    ):
         yield stack
 
 
@@ -36,7 +40,7 @@ def stack(django_db_blocker):
 def campaign(stack):
     """The demo campaign once it has completed by itself; only faster than a person would like to watch it."""
     stack.manage("seed_demo")
-    Campaign.objects.update(max_concurrent=16, calls_per_second=8)
+    Campaign.objects.update(max_concurrent=24, calls_per_second=8)
     RetryRule.objects.update(delay_s=3)
     stack.manage("seed_demo", "--start")
     campaign = Campaign.objects.get()
@@ -45,7 +49,7 @@ def campaign(stack):
         campaign.refresh_from_db()
         return campaign.state == CampaignState.COMPLETED
 
-    wait_for(is_completed, "the demo campaign completes by itself", timeout_s=150)
+    wait_for(is_completed, "the demo campaign completes by itself", timeout_s=240)
     return campaign
 
 

@@ -10,7 +10,7 @@ const NEVER_TRIED = new Set(["not_placed", "canceled"]);
 export class Board {
   constructor() {
     this.seq = 0;
-    this.calls = new Map(); // id → { card, turns, lastSaidMs, endedMs }
+    this.calls = new Map(); // id → { card, turns, lastSaidMs, endedMs, isCounted: in today's figures of the snapshot }
     this.campaigns = new Map();
     this.today = { day: "", since: "", n_tried: 0, n_answered: 0, n_voicemail: 0, n_success: 0 };
     this.settled = new Map(); // id → what an ended call adds to today's figures
@@ -30,17 +30,20 @@ export class Board {
     this.calls = new Map();
     for (const { turns, last_said_at, ...card } of snapshot.calls) {
       const lastSaidMs = last_said_at ? Date.parse(last_said_at) : null;
-      this.calls.set(card.id, { card, turns, lastSaidMs, endedMs: null });
+      this.calls.set(card.id, { card, turns, lastSaidMs, endedMs: null, isCounted: false });
     }
-    for (const call of lingering) if (!this.calls.has(call.card.id)) this.calls.set(call.card.id, call);
+    for (const call of lingering) {
+      if (!this.calls.has(call.card.id)) this.calls.set(call.card.id, { ...call, isCounted: true });
+    }
   }
 
   // False: the news is about a call from before the snapshot, which only a new snapshot can count right.
   applyCall(card, nowMs) {
     const known = this.calls.get(card.id);
     if (!known && card.ended_at && !this.settled.has(card.id) && Date.parse(card.ended_at) < this.takenMs) return false;
-    const call = known ?? { card, turns: [], lastSaidMs: null, endedMs: null };
+    const call = known ?? { card, turns: [], lastSaidMs: null, endedMs: null, isCounted: false };
     call.card = card;
+    if (call.isCounted) return false;
     if (card.ended_at) {
       call.endedMs ??= nowMs;
       this.settled.set(card.id, this.#worth(card));
