@@ -149,6 +149,8 @@ class AnswerEar:
             return None
         self._carrier = found
         evidence = {"answered_by": answered_by[:40]}
+        if verdict == "fax":
+            return self._decide(found, "carrier", at_ms, evidence, action=Action.HANG_UP)
         known = self.decision
         if known is None:
             return self._decide(found, "carrier", at_ms, evidence)
@@ -177,8 +179,17 @@ class AnswerEar:
         self.is_settled = self.decision is not None and self.decision.verdict not in {Verdict.SILENCE, Verdict.SCREENER}
         return decision
 
-    def _decide(self, verdict: Verdict, source: str, at_ms: int, evidence: Mapping[str, object]) -> Decision | None:
+    def _decide(
+        self,
+        verdict: Verdict,
+        source: str,
+        at_ms: int,
+        evidence: Mapping[str, object],
+        *,
+        action: Action | None = None,
+    ) -> Decision | None:
         if self.is_settled or (self.decision is not None and self.decision.verdict is verdict):
             return None
-        self.decision = Decision(verdict, self._plan.actions.get(verdict, USUAL[verdict]), source, at_ms, evidence)
+        action = action or self._plan.actions.get(verdict, USUAL[verdict])
+        self.decision = Decision(verdict, action, source, at_ms, evidence)
         return self.decision

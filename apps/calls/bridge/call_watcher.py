@@ -18,6 +18,7 @@ log = structlog.get_logger(__name__)
 
 # How often a message is begun anew because the machine spoke into it.
 _MAX_TRIES = 2
+_MESSAGE_LEFT = SessionEnd(Cause.AI_ENDED, "voicemail")
 _SCREENER_NOTE = (
     "A call screener is listening, not the person. Say in one sentence who calls and why, then wait for the person."
 )
@@ -37,6 +38,7 @@ class CallWatcher:
         self._waits_since: int | None = None
         self._machine_quiet_since: int | None = None
         self._is_recording_machine = False
+        self._spoken_since: int | None = None
         self._n_tries = 0
 
     @property
@@ -71,7 +73,8 @@ class CallWatcher:
             self._change(self._language.hear(turn.text, provider_says=turn.language))
 
     def ai_said(self, turn: SpokenTurn) -> None:
-        """What the AI says is no news about the other side."""
+        if self._is_recording_machine:  # the message, then; what was kept from the line does not come here
+            self._line.end_when_heard(_MESSAGE_LEFT)
 
     def tool_called(self, call: ToolCall) -> bool:
         if call.name == "leave_voicemail":
@@ -103,6 +106,8 @@ class CallWatcher:
         if not self._is_answered:
             self._follow(self._answer.ticked(now_ms))
             self._is_answered = self._answer.is_settled
+        if self._spoken_since is not None and now_ms - self._spoken_since >= self._plan.answering.message_limit_ms:
+            self._line.end(_MESSAGE_LEFT)
         since = self._waits_since
         if since is None:
             return
@@ -177,8 +182,8 @@ class CallWatcher:
     async def _speak_message(self) -> None:
         language = self._line.language
         message = self._plan.answering.message.get(language, "")
+        self._spoken_since = self._line.now_ms()
         await self._line.say(voicemail_prompt(message, language))
-        self._line.end_when_heard(SessionEnd(Cause.AI_ENDED, "voicemail"))
 
     # ── The language ────────────────────────────────────────────────────────────────────────────────────────
     def _change(self, change: Change | None) -> None:

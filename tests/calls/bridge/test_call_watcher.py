@@ -103,8 +103,24 @@ async def test_a_message_is_left_after_the_beep_and_not_before(acts):
     assert not acts.is_muted
     (said,) = [asked[1] for asked in acts.asked if asked[0] == "say"]
     assert "“Ada of Acme called.”" in said
-    assert ("end_when_heard", SessionEnd(Cause.AI_ENDED, "voicemail")) in acts.asked
     assert ("message_left", {"after": "beep"}) in acts.events
+    end = ("end_when_heard", SessionEnd(Cause.AI_ENDED, "voicemail"))
+    assert end not in acts.asked, "a response that was under way is not the message"
+    watcher.ai_said(SpokenTurn("a", "ai", "Ada of Acme called.", 5000, 6000))
+    assert end in acts.asked
+
+
+async def test_an_ai_that_stays_dumb_does_not_hold_the_machine(acts):
+    watcher = watch(acts)
+    watcher.commanded(Command("machine_verdict", {"verdict": "machine", "answered_by": "machine_end_beep"}))
+    acts.now = 30_001
+    watcher.ticked()
+    assert ("end", SessionEnd(Cause.AI_ENDED, "voicemail")) in acts.asked
+
+
+async def test_nobody_talks_to_a_fax(acts):
+    watch(acts).commanded(Command("machine_verdict", {"verdict": "fax", "answered_by": "fax"}))
+    assert ("end", SessionEnd(Cause.AI_ENDED, "voicemail")) in acts.asked
 
 
 async def test_without_a_beep_a_pause_will_do(acts):
