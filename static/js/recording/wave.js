@@ -4,6 +4,9 @@ import { minutesSeconds } from "../lib/time.js";
 const BAR = 2;
 const GAP = 1;
 const FAINT = 0.38;
+// Heights in CSS px: a name above each lane, the marks below both. recording.css places the names by the same figures.
+const NAME = 18;
+const MARKS = 14;
 
 export class Wave {
   // peaks: [caller, AI], 0–255 · spans: [[from, to]] not recorded · marks: [{at, tone, label}] · all times in seconds
@@ -93,7 +96,8 @@ export class Wave {
     const pen = canvas.getContext("2d");
     const step = (BAR + GAP) * ratio;
     const n = Math.max(1, Math.floor(width / step));
-    const lane = height / 2;
+    const lane = (height - MARKS * ratio) / 2;
+    const room = (lane - NAME * ratio) / 2;
     this.peaks.forEach((peaks, side) => {
       pen.fillStyle = colours[side];
       for (let i = 0; i < n; i += 1) {
@@ -101,8 +105,8 @@ export class Wave {
         const to = Math.max(from + 1, Math.floor(((i + 1) / n) * peaks.length));
         let loudest = 0;
         for (let k = from; k < to && k < peaks.length; k += 1) loudest = Math.max(loudest, peaks[k]);
-        const half = Math.max(ratio / 2, Math.sqrt(loudest / 255) * (lane / 2 - 3 * ratio)); // ears are not linear
-        pen.fillRect(i * step, side * lane + lane / 2 - half, BAR * ratio, 2 * half);
+        const half = Math.max(ratio / 2, Math.sqrt(loudest / 255) * room); // ears are not linear
+        pen.fillRect(i * step, (side + 1) * lane - room - half, BAR * ratio, 2 * half);
       }
     });
     return canvas;
@@ -151,7 +155,7 @@ export class Wave {
 
   #marks(pen, width) {
     const ratio = window.devicePixelRatio || 1;
-    const middle = this.canvas.height / 2;
+    const middle = this.canvas.height - (MARKS / 2) * ratio;
     pen.fillStyle = this.ink;
     for (const mark of this.marks) {
       const x = (mark.at / this.duration) * width;
