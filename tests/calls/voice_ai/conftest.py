@@ -144,7 +144,8 @@ async def host(tls) -> AsyncIterator[Host]:
     server = VoiceAiServer(
         api_key=KEY, gemini_key=GEMINI_KEY, deepgram_key=DEEPGRAM_KEY, synthesise=synthesise, speed=20
     )
-    server.learn([(line(intent), clip(intent)) for intent in INTENTS])
+    known = [*((intent, "en") for intent in INTENTS), ("interested", "cs")]
+    server.learn([(line(*one), clip(*one)) for one in known])
     plain, encrypted = (socket.create_server(("127.0.0.1", 0)) for _ in range(2))
     runner = await started(server, plain, encrypted=encrypted, tls=tls[0])
     host = Host(plain.getsockname()[1], encrypted.getsockname()[1], tls[1])

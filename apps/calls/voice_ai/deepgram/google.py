@@ -261,7 +261,9 @@ class GeminiSpeaker:
     def _config(self) -> types.GenerateContentConfig:
         voice = types.VoiceConfig(prebuilt_voice_config=types.PrebuiltVoiceConfig(voice_name=self._voice))
         return types.GenerateContentConfig(
-            response_modalities=["AUDIO"], speech_config=types.SpeechConfig(voice_config=voice)
+            response_modalities=["AUDIO"],
+            speech_config=types.SpeechConfig(voice_config=voice),
+            automatic_function_calling=types.AutomaticFunctionCallingConfig(disable=True),
         )
 
     async def close(self) -> None:

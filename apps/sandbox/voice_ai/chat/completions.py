@@ -125,7 +125,7 @@ class ChatCompletions:
             for n, piece in enumerate(_pieces(body, answer)):
                 await response.write(b"data: " + orjson.dumps(head | piece) + b"\n\n")
                 if n == 1 and "stall" in faults:
-                    await asyncio.sleep(3600)
+                    await _wait_until_gone(request)
                 if n == 1 and "response_failed" in faults:
                     failure = {"message": _REFUSALS[500][2], "type": "server_error", "code": "server_error"}
                     await response.write(b"data: " + orjson.dumps({"error": failure}) + b"\n\n")
@@ -140,6 +140,11 @@ class ChatCompletions:
         except ConnectionError:
             pass  # the client wants no more of it: somebody has interrupted
         return response
+
+
+async def _wait_until_gone(request: web.Request) -> None:
+    while request.transport is not None and not request.transport.is_closing():  # noqa: ASYNC110 - nothing tells
+        await asyncio.sleep(0.05)
 
 
 def _checked(body: Any) -> dict[str, Any]:

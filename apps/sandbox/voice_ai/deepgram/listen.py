@@ -61,6 +61,7 @@ class ListenSession(Part):
         self._last_word_ms: int | None = None
         self._turn_from_ms = 0
         self._delay_s = 0.0
+        self._is_lost = False  # nothing can be made of this turn
 
     def open(self) -> None:
         super().open()
@@ -126,6 +127,7 @@ class ListenSession(Part):
 
     def _started(self, at_ms: int) -> None:
         self._delay_s = self.begin()
+        self._is_lost = self.trouble("transcription_failed") is not None
         self._turn_from_ms = self._segment_from_ms = at_ms
         self._interim_at_ms, self._n_final, self._last_word_ms = at_ms, 0, None
         if self.options.vad_events:
@@ -139,7 +141,7 @@ class ListenSession(Part):
         heard = so_far(self.world.index().recognise(self._buffer.spoken), now - self._turn_from_ms)
         words = heard.text.split()
         # The last word may still be growing, so it is not final yet.
-        if now - self._segment_from_ms >= _SEGMENT_MS and len(words) > self._n_final + 1:
+        if now - self._segment_from_ms >= _SEGMENT_MS and not self._is_lost and len(words) > self._n_final + 1:
             self._results(heard, words[self._n_final : -1], now, is_final=True)
             self._n_final, self._segment_from_ms = len(words) - 1, now
         elif self.options.interim_results:
@@ -149,7 +151,7 @@ class ListenSession(Part):
 
     def _stopped(self, at_ms: int, audio: bytes, *, is_asked: bool = False) -> None:
         heard = self.world.index().recognise(audio)
-        if self.trouble("transcription_failed") is not None:
+        if self._is_lost:
             heard = Utterance("")
         words = heard.text.split()
         self._results(heard, words[self._n_final :], at_ms, is_final=True, ends=not is_asked, is_asked=is_asked)
