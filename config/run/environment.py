@@ -28,12 +28,13 @@ class Switches:
 
     @classmethod
     def from_environment(cls, given: Mapping[str, str]) -> "Switches":
+        ai_port = _port(given, "SANDBOX_AI_PORT", 8011)
         return cls(
             port=_port(given, "PORT", 8000),
             media_port=_port(given, "MEDIA_PORT", 8001),
             carrier_port=_port(given, "SANDBOX_CARRIER_PORT", 8010),
-            ai_port=_port(given, "SANDBOX_AI_PORT", 8011),
-            ai_tls_port=_port(given, "SANDBOX_AI_TLS_PORT", 8012),
+            ai_port=ai_port,
+            ai_tls_port=_port(given, "SANDBOX_AI_TLS_PORT", min(ai_port + 1, 65535)),
             sandbox=_switch(given, "SANDBOX", True),
             demo=_switch(given, "DEMO", True),
             show_logs=_switch(given, "LOGS", False),

@@ -24,6 +24,7 @@ def test_a_bare_machine_gets_everything(layout):
     assert environment["PUBLIC_MEDIA_ORIGIN"] == "ws://127.0.0.1:8001"
     assert environment["TWILIO_API_BASE"] == "http://127.0.0.1:8010"
     assert environment["OPENAI_REALTIME_BASE"] == "ws://127.0.0.1:8011/v1"
+    assert environment["GEMINI_API_BASE"] == "https://127.0.0.1:8012"
     for name, path in environment.items():
         if name.endswith("_FILE") and name != "DEMO_LOGINS_FILE":
             assert Path(path).read_text(encoding="utf-8").strip(), name
@@ -43,6 +44,18 @@ def test_a_named_address_keeps_its_own_account(layout):
     assert environment["OPENAI_REALTIME_BASE"] == "wss://api.openai.com/v1"
     assert "OPENAI_API_KEY_FILE" not in environment
     assert environment["TWILIO_API_BASE"] == "http://127.0.0.1:8010", "the carrier is still the sandbox's"
+
+
+def test_the_sandboxs_authority_is_not_trusted_at_a_real_provider(layout):
+    given = {"GEMINI_API_BASE": "https://generativelanguage.googleapis.com", "GEMINI_API_KEY": "real"}
+    assert "GEMINI_CA_FILE" in _environment(layout, {})
+    assert "GEMINI_CA_FILE" not in _environment(layout, given)
+
+
+def test_the_encrypted_port_is_beside_the_plain_one_unless_it_is_named(layout):
+    assert _environment(layout, {"SANDBOX_AI_PORT": "9000"})["SANDBOX_AI_TLS_PORT"] == "9001"
+    given = {"SANDBOX_AI_PORT": "9000", "SANDBOX_AI_TLS_PORT": "9500"}
+    assert _environment(layout, given)["GEMINI_API_BASE"] == "https://127.0.0.1:9500"
 
 
 def test_a_faster_sandbox_is_not_taken_for_a_flood(layout):

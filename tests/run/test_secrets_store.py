@@ -1,7 +1,9 @@
 """Secrets are made once, kept to their owner, and shaped like the real ones."""
 
 import base64
+import contextlib
 import re
+import ssl
 import stat
 from pathlib import Path
 
@@ -49,6 +51,40 @@ def test_telnyx_halves_belong_together(layout):
     assert isinstance(private, Ed25519PrivateKey)
     public = Ed25519PublicKey.from_public_bytes(base64.b64decode(values["TELNYX_PUBLIC_KEY"]))
     public.verify(private.sign(b"event"), b"event")
+
+
+def test_the_encrypted_port_is_believed_by_who_trusts_its_authority_and_by_nobody_else(layout):
+    files = secrets_store.sandbox_secrets(layout)
+    server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    server.load_cert_chain(files["SANDBOX_TLS_FILE"])
+    trusting = ssl.create_default_context(cafile=files["GEMINI_CA_FILE"])
+    trusting.verify_flags |= ssl.VERIFY_X509_STRICT  # the default from Python 3.13
+    for name in ("127.0.0.1", "localhost"):
+        shake_hands(trusting, server, name)
+    with pytest.raises(ssl.SSLCertVerificationError, match="mismatch"):
+        shake_hands(trusting, server, "example.com")
+    with pytest.raises(ssl.SSLCertVerificationError, match="issuer"):
+        shake_hands(ssl.create_default_context(), server, "localhost")
+
+
+def shake_hands(client: ssl.SSLContext, server: ssl.SSLContext, name: str) -> None:
+    """In memory. Raises SSLCertVerificationError."""
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    ends = [
+        client.wrap_bio(to_client, to_server, server_hostname=name),
+        server.wrap_bio(to_server, to_client, server_side=True),
+    ]
+    for end in ends * 3:
+        with contextlib.suppress(ssl.SSLWantReadError):
+            end.do_handshake()
+
+
+def test_certificate_and_authority_are_made_anew_together(layout):
+    files = secrets_store.sandbox_secrets(layout)
+    before = Path(files["SANDBOX_TLS_FILE"]).read_text()
+    Path(files["GEMINI_CA_FILE"]).write_text("")
+    assert secrets_store.sandbox_secrets(layout) == files
+    assert Path(files["SANDBOX_TLS_FILE"]).read_text() != before
 
 
 @pytest.mark.parametrize("left", [b"", b"\n"])
