@@ -189,6 +189,11 @@ class PhoneCall(ABC):
                 self.record.note("key_heard", digit=digit, how="signalled")
                 self.live_line().callee.hear_key(digit)
 
+    def let_wait(self, *, rings: bool) -> None:
+        """The far party hears, or no longer hears, that somebody else is being called for them."""
+        if self.line is not None:
+            self.line.callee.hears_ringing = rings
+
     def live_line(self) -> Line:
         if self.line is None:
             raise RuntimeError("the call has not been answered")

@@ -47,6 +47,7 @@ class CalleeActor:
         on_hang_up: Callable[[], None],
     ) -> None:
         self.script = script
+        self.hears_ringing = False  # while somebody else is being called for them: nobody loses patience then
         self._on_line, self._on_heard, self._on_key, self._on_hang_up = on_line, on_heard, on_key, on_hang_up
         self._on_tone = on_tone
         self._ear, self._tone_ear = Ear(), ToneEar()
@@ -60,6 +61,10 @@ class CalleeActor:
     def heard_s(self) -> float:
         """How much sound there has been from the other side."""
         return self._ear.n_speech_frames * 0.02
+
+    @property
+    def _is_kept_busy(self) -> bool:
+        return self._ear.is_hearing_speech or self.hears_ringing
 
     def tick(self, heard: bytes) -> bytes:
         """Hear 20 ms, speak 20 ms (160 bytes of μ-law each). A callee who hung up is silent."""
@@ -133,7 +138,7 @@ class CalleeActor:
             self._ear.forget()  # what ended while we spoke was not an answer to it
         has_asked, n_waited, limit = False, 0, _frames(patience_s)
         while not self._utterance_ended:
-            n_waited = 0 if self._ear.is_hearing_speech else n_waited + 1
+            n_waited = 0 if self._is_kept_busy else n_waited + 1
             if n_waited > limit:
                 if has_asked:
                     self._hang_up()
@@ -146,7 +151,7 @@ class CalleeActor:
     def _interrupt(self, step: Interrupt) -> Iterator[bytes]:
         n_waited, limit = 0, _frames(step.patience_s)
         while self._ear.speech_s < step.after_s:
-            n_waited = 0 if self._ear.is_hearing_speech else n_waited + 1
+            n_waited = 0 if self._is_kept_busy else n_waited + 1
             if n_waited > limit:
                 self._hang_up()
                 return
@@ -156,7 +161,7 @@ class CalleeActor:
         n_waited, n_all = 0, 0
         limit, most = _frames(patience_s), max_s / 0.02
         while n_waited < limit and n_all < most:
-            n_waited = 0 if self._ear.is_hearing_speech else n_waited + 1
+            n_waited = 0 if self._is_kept_busy else n_waited + 1
             n_all += 1
             yield SILENCE_FRAME
 

@@ -264,3 +264,12 @@ async def test_a_call_comes_in_as_its_number_is_set_up(carrier, product):
     assert [own["number"] for own in listed["numbers"]] == [number]
     nothing = await carrier.control("POST", "inbound", {"from": "+15550100100", "to": "+15550100902"})
     assert (nothing["http_status"], "voice_url" in nothing["error"]) == (400, True)
+
+
+async def test_a_caller_has_patience_as_long_as_it_rings(carrier, product):
+    product.documents["/dialled"] = "<Response><Hangup/></Response>"
+    document = "<Response><Dial action='/dialled' timeout='50'>+15550100113</Dial></Response>"
+    _, history = await run(carrier, product, document, to="+15550100100")
+    (asked,) = product.of("/dialled")
+    assert asked["DialCallStatus"] == "no-answer"
+    assert history["duration_s"] >= 45

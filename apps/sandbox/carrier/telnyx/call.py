@@ -153,6 +153,8 @@ class TelnyxCall(PhoneCall):
         return await (self._receive() if self.is_incoming else self._place())
 
     async def _place(self) -> str:
+        if self._link is not None:
+            self._link.let_wait(rings=True)
         self.tell("call.initiated", {"direction": "outgoing", "state": "bridging", "start_time": self._start_time})
         if self._is_refused:
             return await self._unless_cancelled(0.3, "failed")
@@ -208,6 +210,7 @@ class TelnyxCall(PhoneCall):
         if self.request.digits:
             self._spawn(self.send_digits(self.request.digits))
         if self._link is not None:
+            self._link.let_wait(rings=False)
             if self._link.is_alive and self._link.is_answered:
                 self.bridge_with(self._link)
             else:
@@ -226,6 +229,8 @@ class TelnyxCall(PhoneCall):
 
     def _on_ended(self) -> None:
         self.stop_playback()
+        if self._link is not None:
+            self._link.let_wait(rings=False)
         peer = self.peer
         self.unbridge()
         if peer is not None:

@@ -272,14 +272,17 @@ class Interpreter:
         )
         child = self._call.account.dial_leg(self._call, request)
         bridged, bridge = False, None
+        self._call.let_wait(rings=True)
         try:
             bridged = await asyncio.shield(child.reached)
+            self._call.let_wait(rings=False)
             if bridged and self._call.line is not None and child.line is not None:
                 if verb.get("record", "do-not-record") != "do-not-record":
                     self._call.start_recording(_recording_options(verb, "DialVerb"))
                 bridge = Bridge(self._call, child)
             await asyncio.shield(child.over)
         finally:
+            self._call.let_wait(rings=False)
             if bridge is not None:
                 bridge.close()
             child.hang_up("parent")

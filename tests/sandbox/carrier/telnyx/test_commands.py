@@ -181,6 +181,16 @@ async def test_a_transfer_nobody_answers_leaves_the_caller_on_the_line(line, pro
     assert product.of("call.bridged") == []
 
 
+async def test_a_caller_has_patience_as_long_as_it_rings(line, product, carrier):
+    call = await line.dial(TALKER)  # who would hang up after half a minute of silence
+    await product.wait_for("call.answered")
+    await line.act("transfer", call.call_control_id, to="+15550100113", timeout_secs=50)
+    (hangup,) = await product.wait_for("call.hangup")
+    assert (hangup["payload"]["to"], hangup["payload"]["hangup_cause"]) == ("+15550100113", "timeout")
+    assert (await carrier.history(call.call_control_id))["status"] == "in-progress"
+    assert (await carrier.ended(call.call_control_id))["status"] == "completed"
+
+
 async def test_a_caller_who_hangs_up_during_a_transfer_stops_the_ringing(line, product, carrier):
     call = await line.dial(SILENT)
     await product.wait_for("call.answered")
