@@ -38,13 +38,23 @@ class VoiceAiServer:
     """synthesise(text, language, voice): 8 kHz μ-law in whole frames."""
 
     def __init__(
-        self, *, api_key: str, gemini_key: str = "", deepgram_key: str = "", synthesise: Synthesise, speed: float = 1.0
+        self,
+        *,
+        api_key: str,
+        gemini_key: str = "",
+        deepgram_key: str = "",
+        synthesise: Synthesise,
+        speed: float = 1.0,
+        listen_patience_s: float = 10.0,
     ) -> None:
-        """api_key: OpenAI's. Without its key a provider lets nobody in."""
+        """api_key: OpenAI's. Without its key a provider lets nobody in.
+
+        listen_patience_s: after so long without a word from the client Deepgram stops to listen.
+        """
         self._api_key = api_key
         self.desk = Desk(synthesise=synthesise, speed=speed)
         self._gemini = GeminiApi(self.desk, gemini_key)
-        self._deepgram = DeepgramDoor(self.desk, deepgram_key)
+        self._deepgram = DeepgramDoor(self.desk, deepgram_key, listen_patience_s=listen_patience_s)
         self._chat = ChatCompletions(self.desk, api_key)
 
     def app(self) -> web.Application:
