@@ -52,7 +52,7 @@ class EventKind(models.TextChoices):
     TEXT_REFUSED = "text_refused", _("no text message: the rules do not allow it")  # reason
     HTTP_TOOL_USED = "http_tool_used", _("the AI asked an outside service")  # tool, status, took_ms, result
     KEYS_SENT = "keys_sent", _("keys pressed by the AI")  # digits
-    RECORDING_STARTED = "recording_started", _("recording started")
+    RECORDING_STARTED = "recording_started", _("recording started")  # need (of the rule pack)
     RECORDING_ASKED = "recording_asked", _("recording: asked for by staff")  # act (pause, resume), by
     RECORDING_PAUSED = "recording_paused", _("recording paused")  # reason, by, at_ms
     RECORDING_RESUMED = "recording_resumed", _("recording resumed")  # is_automatic, by, at_ms

@@ -61,6 +61,7 @@ class Recorders:
         )
         if not plan.may_be_recorded:
             return SpoolRecorder(None, head, tell)
+        tell("recording_started", {"need": plan.recording.need if plan.recording else ""})
         return self._writer.open(head, tell)
 
     # ── In the writer's thread ──────────────────────────────────────────────────────────────────────────────

@@ -56,15 +56,7 @@ def stream_begun(head: SpoolHead) -> None:
     recording = _recording_of(head)
     if recording.state == RecordingState.ERASED:
         return
-    _part, is_new = RecordingPart.objects.get_or_create(stream=head.stream, defaults=_part_facts(recording, head))
-    if is_new:
-        tell(
-            head.call_id,
-            EventKind.RECORDING_STARTED,
-            timezone.now(),
-            leg_id=_leg_id(head),
-            key=f"recording-{head.stream}",
-        )
+    RecordingPart.objects.get_or_create(stream=head.stream, defaults=_part_facts(recording, head))
 
 
 def keep_stream(head: SpoolHead, mixed: Mixed) -> None:

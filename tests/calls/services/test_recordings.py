@@ -75,7 +75,6 @@ def test_a_stream_becomes_the_call_s_recording(call, settings, tmp_path, storage
     assert len(recording.peaks) == 2
     assert max(recording.peaks[0]) > 80
     assert len(recording.sha256) == 64
-    assert kinds(call) == ["recording_started"]
     assert not list(settings.RECORDING_SPOOL_DIR.iterdir())
 
 
@@ -229,7 +228,7 @@ def test_a_recording_that_never_came_is_said_to_be_lost_and_kept_if_it_comes_aft
     assert recordings.give_up_lost(now=now + timedelta(minutes=59)) == 0
     assert recordings.give_up_lost(now=now + timedelta(minutes=61)) == 1
     assert Recording.objects.get().state == RecordingState.FAILED
-    assert kinds(call) == ["recording_started", "recording_failed"]
+    assert kinds(call) == ["recording_failed"]
     recordings.finish_spool(spool_of(call, settings.RECORDING_SPOOL_DIR).write())
     assert Recording.objects.get().is_ready
 
