@@ -56,7 +56,7 @@ class _Facts:
 
 
 def answer_to(schema: Mapping[str, Any], messages: Sequence[Mapping[str, Any]], lines_in: LinesIn) -> Any:
-    text = "\n".join(text_of(message) for message in messages if message.get("role") != "system")
+    text = "\n".join(text_of(message) for message in messages if message.get("role") not in ("system", "developer"))
     return _value("", schema, _Facts(lines_in(text), text), schema)
 
 
