@@ -169,6 +169,12 @@ class Dialogue:
         self._stopped(self._now_ms)
         self._arm()
 
+    def give_up(self) -> None:
+        """The connection is gone: what was understood so far is all there will be."""
+        if self._caller is not None and self._caller.text:
+            self._end_caller()
+        self._tell_usage()
+
     def _end_caller(self) -> None:
         caller, self._caller = self._caller, None
         if caller is not None:
@@ -316,13 +322,17 @@ class Dialogue:
         """The provider waits for the caller again."""
         self._is_open = self._is_cut = self._is_done = self._is_generated = False
         self._ai = None
-        if self._usage is not None:
-            usage, self._usage = self._usage, None
-            self._emit(Used(usage))
+        self._tell_usage()
         if self._activity.is_speaking and not self._tells_activity:
             self._started(self._activity.started_ms)  # spoke meanwhile, and was not taken for an interruption
         elif not self._speaking:
             self._idle_from_ms = max(self._playing_until_ms, self._activity.heard_ms)
+
+    def _tell_usage(self) -> None:
+        """What no response has told yet."""
+        if self._usage is not None:
+            usage, self._usage = self._usage, None
+            self._emit(Used(usage))
 
     def _tool_call(self, call: Mapping[str, Any]) -> None:
         """To the provider the turn goes on until the tools are answered; to the session, its response is done."""

@@ -19,7 +19,7 @@ from google.genai import Client, errors
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, WebSocketException
 
 from apps.calls.media.audio import Resampler, decode_pcmu, loudness
-from apps.calls.media.frames import AiEvent, AiTranscript, Audio, CallerTranscript, Ready
+from apps.calls.media.frames import AiEvent, AiTranscript, Audio, CallerTranscript, Ready, Used
 from apps.calls.voice_ai import gemini_events as wire
 from apps.calls.voice_ai.base import PastTurn, VoiceAIError, VoiceBrief
 from apps.calls.voice_ai.capabilities import GEMINI
@@ -41,6 +41,8 @@ _MAX_GARBAGE: Final = 10
 _CLOSE_S: Final = 2.0
 _HANDLE_LIVES_S: Final = 7200.0
 _NUDGE_AFTER_S: Final = 2.5
+# What was said and what it cost is told also when the connection it came by has been given up.
+_OUTLIVES: Final = (CallerTranscript, AiTranscript, Used)
 # A cut the provider knows nothing of is worth a word only if the person missed more than this.
 _MISSED_MS: Final = 1000.0
 _RETRYABLE_STATUS: Final = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 520, 529})
@@ -51,8 +53,9 @@ _FINAL_CLOSES: Final = frozenset({1002, 1003, 1007, 1008})
 class _Frames:
     """What one connection has brought for the session, and how it ended."""
 
-    def __init__(self) -> None:
-        self.waiting: deque[AiEvent] = deque()
+    def __init__(self, told: Sequence[AiEvent] = ()) -> None:
+        """told: by the connection before, and not taken yet."""
+        self.waiting: deque[AiEvent] = deque(told)
         self.failure: VoiceAIError | None = None
         self.is_closed = False
         self._news = asyncio.Event()
@@ -137,7 +140,9 @@ class GeminiLive:
     # ── Opening ─────────────────────────────────────────────────────────────────────────────────────────────
     async def open(self, brief: VoiceBrief, history: Sequence[PastTurn] = ()) -> None:
         await self._disconnect()
-        self._frames = _Frames()
+        self._dialogue.give_up()
+        told = [frame for frame in self._frames.waiting if isinstance(frame, _OUTLIVES)]
+        self._frames = _Frames(told)
         self._dialogue.reset()
         self._dialogue.idle_ms = brief.idle_prompt_ms
         self._prompts.clear()
@@ -346,6 +351,7 @@ class GeminiLive:
             self._since_handle.clear()
 
     def _lost(self, error: ConnectionClosed, frames: _Frames) -> None:
+        self._dialogue.give_up()
         code = error.rcvd.code if error.rcvd is not None else 1006
         if code in _FINAL_CLOSES:
             self._handle = ""  # whatever it objects to may be a part of what would be resumed

@@ -13,7 +13,16 @@ import pytest
 from google.genai import Client, types
 from websockets.asyncio.server import ServerConnection, serve
 
-from apps.calls.media.frames import AiTranscript, Audio, CallerTranscript, Expiring, Ready, SpeechStarted, TurnDone
+from apps.calls.media.frames import (
+    AiTranscript,
+    Audio,
+    CallerTranscript,
+    Expiring,
+    Ready,
+    SpeechStarted,
+    TurnDone,
+    Used,
+)
 from apps.calls.voice_ai.base import PastTurn, VoiceAIError
 from apps.calls.voice_ai.gemini_live import GeminiLive
 from apps.core.breaker import CircuitOpen
@@ -436,6 +445,33 @@ async def test_opening_anew_before_that_ends_what_was_read_and_loses_nothing(pro
     await until(lambda: len(wire.audio) + len(provider.wires[1].audio) == 21 * 640)
     assert ai.n_dropped == 0
     assert provider.setups[1]["sessionResumption"] == {"handle": "h1"}
+
+
+async def test_words_that_were_not_yet_whole_outlive_the_connection(provider, ai):
+    await ai.open(BRIEF)
+    wire = provider.wires[0]
+    await wire.content(inputTranscription={"text": "Tell me "})
+    await wire.peer.close(1011)
+    seen: list = []
+    with pytest.raises(VoiceAIError):
+        await _read(ai, seen)
+    assert [frame.text for frame in seen if type(frame) is CallerTranscript and frame.is_final] == ["Tell me"]
+
+
+async def test_what_nobody_has_taken_yet_outlives_a_connection_that_is_given_up(provider, ai):
+    await ai.open(BRIEF)
+    wire = provider.wires[0]
+    await wire.sound()
+    await wire.content(outputTranscription={"text": "Good day."}, generationComplete=True)
+    await wire.content(inputTranscription={"text": "Tell me"})
+    await wire.send({"serverContent": {"interrupted": True}, "usageMetadata": {"promptTokenCount": 7}})
+    await until(lambda: len(ai._frames.waiting) > 5)
+    await ai.open(BRIEF)
+    async with reading(ai) as frames:
+        await provider.wires[1].sound()
+        await until(lambda: frames and type(frames[-1]) is Audio)
+    assert {type(frame) for frame in frames[1:-1]} == {AiTranscript, CallerTranscript, Used}
+    assert [frame.text for frame in frames if type(frame) is CallerTranscript and frame.is_final] == ["Tell me"]
 
 
 # ── Trouble ─────────────────────────────────────────────────────────────────────────────────────────────────
