@@ -4,6 +4,7 @@ import contextlib
 import ssl
 from collections.abc import Callable
 from functools import lru_cache, partial
+from importlib import import_module
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from django.conf import settings
@@ -77,6 +78,14 @@ def carrier_for(code: str) -> Carrier:
     # Shared by all workers, so that one worker's bad news is everybody's.
     breaker.configure(code, redis=get_redis_connection("default"), ignore=proves_service_is_up)
     return carrier
+
+
+def load_carriers() -> None:
+    """Import the SDKs of the configured carriers now: it takes seconds, which a caller would wait for."""
+    if settings.TWILIO_ACCOUNT_SID:
+        import_module("apps.calls.carriers.twilio.rest")
+    if settings.TELNYX_API_KEY:
+        import_module("apps.calls.carriers.telnyx.rest")
 
 
 def commanded_for(code: str) -> Commanded:

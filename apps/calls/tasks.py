@@ -1,10 +1,29 @@
 """Celery's door to calls: an id comes in, one service is called."""
 
+from typing import Any
+
 from celery import shared_task
+from celery.signals import worker_init
 from django.conf import settings
 from django.utils import timezone
 
-from apps.calls.services import carrier_recordings, commanding, ending, placing, reconcile, recordings, transfers
+from apps.calls import adapters
+from apps.calls.services import (
+    carrier_recordings,
+    commanding,
+    ending,
+    placing,
+    reconcile,
+    recordings,
+    reviews,
+    transfers,
+)
+
+
+@worker_init.connect
+def load_carriers(**_facts: Any) -> None:
+    """Before the first task, and before a pool forks."""
+    adapters.load_carriers()
 
 
 @shared_task(name="calls.dial_legs")

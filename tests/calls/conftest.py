@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -12,23 +11,20 @@ from dataclasses import dataclass
 from urllib.parse import urlencode
 
 import pytest
-from celery import Celery
+from celery import Celery, current_app
+from celery.contrib.testing.worker import start_worker
 from django.conf import settings as django_settings
+from django.db import connection
 from django.test import Client
 
 from apps.calls import adapters
 from apps.calls.carriers.capabilities import CAPABILITIES
 from apps.core import breaker
+from tests.calls.lines import MediaServer, free_port
 from tests.factories.calls import signature
 from tests.factories.telnyx import signing_key_pem
 
 FINAL = {"completed", "busy", "no-answer", "failed", "canceled"}
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass
@@ -143,3 +139,29 @@ def hook(client: Client, settings):
         )
 
     return send
+
+
+# ── Whole calls ─────────────────────────────────────────────────────────────────────────────────────────────
+@pytest.fixture(params=sorted(CAPABILITIES))
+def name(request) -> str:
+    """Of the carrier: whoever asks for it is run with each."""
+    return str(request.param)
+
+
+@pytest.fixture
+def media(settings) -> Iterator[MediaServer]:
+    server = MediaServer()
+    settings.PUBLIC_MEDIA_ORIGIN = f"ws://127.0.0.1:{server.port}"
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def product(live_server, carrier: CarrierProcess, settings) -> Iterator[CarrierProcess]:
+    """A web server and a worker of ours, and the carrier that reaches them."""
+    settings.PUBLIC_ORIGIN = live_server.url
+    current_app.loader.import_default_modules()
+    with start_worker(current_app, pool="threads", concurrency=4, perform_ping_check=False, loglevel="ERROR"):
+        yield carrier
+    connection.close()

@@ -1,121 +1,19 @@
 """Whole calls over loopback: our worker, our web server and the carrier process, with nothing between them replaced."""
 
-import asyncio
-import threading
 import time
-from collections.abc import Iterator
 
 import pytest
-import websockets
-from celery import current_app
-from celery.contrib.testing.worker import start_worker
-from django.db import connection
-from django.utils import timezone
 
 from apps.calls import adapters
-from apps.calls.carriers.capabilities import CAPABILITIES
 from apps.calls.carriers.media import is_media_signed
-from apps.calls.models import Call, CallEvent, CostItem, EndReason, Leg
+from apps.calls.models import Call, CallEvent, CostItem, EndReason
 from apps.calls.services import commanding, ending, media_sessions
-from apps.calls.services.placing import place_calls
 from apps.calls.states import LegState, Outcome
-from tests.calls.conftest import CarrierProcess, free_port
-from tests.factories.calls import make_callable, make_carrier_price, make_request
+from tests.calls.conftest import free_port
+from tests.calls.lines import call_number, wait_for
+from tests.factories.calls import make_carrier_price
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(90)]
-
-
-class MediaServer:
-    """Takes the carrier's media sockets, keeps them open, and notes who came."""
-
-    def __init__(self) -> None:
-        self.port = free_port()
-        self.opened: list[tuple[str, dict]] = []  # path, and what an ASGI server would make of the request
-        self._loop = asyncio.new_event_loop()
-        self._ready = threading.Event()
-        self._sockets: set = set()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-
-    def start(self) -> None:
-        self._thread.start()
-        assert self._ready.wait(5)
-
-    def cut(self) -> None:
-        """As a killed process would."""
-
-        async def close() -> None:
-            for socket in list(self._sockets):
-                socket.transport.abort()
-
-        asyncio.run_coroutine_threadsafe(close(), self._loop).result(5)
-
-    def stop(self) -> None:
-        self._loop.call_soon_threadsafe(self._done.set)
-        self._thread.join(5)
-
-    def _run(self) -> None:
-        asyncio.set_event_loop(self._loop)
-        self._loop.run_until_complete(self._serve())
-        self._loop.close()
-
-    async def _serve(self) -> None:
-        self._done = asyncio.Event()
-        async with websockets.serve(self._take, "127.0.0.1", self.port):
-            self._ready.set()
-            await self._done.wait()
-
-    async def _take(self, socket) -> None:
-        path, headers = socket.request.path, socket.request.headers
-        raw = [(name.lower().encode(), value.encode()) for name, value in headers.raw_items()]
-        self.opened.append((path, {"raw_path": path.encode(), "query_string": b"", "headers": raw}))
-        self._sockets.add(socket)
-        try:
-            async for _message in socket:
-                pass
-        except websockets.ConnectionClosed:
-            pass
-        finally:
-            self._sockets.discard(socket)
-
-
-@pytest.fixture
-def media(settings) -> Iterator[MediaServer]:
-    server = MediaServer()
-    settings.PUBLIC_MEDIA_ORIGIN = f"ws://127.0.0.1:{server.port}"
-    server.start()
-    yield server
-    server.stop()
-
-
-@pytest.fixture
-def product(live_server, carrier: CarrierProcess, settings) -> Iterator[CarrierProcess]:
-    """A web server and a worker of ours, and the carrier that reaches them."""
-    settings.PUBLIC_ORIGIN = live_server.url
-    current_app.loader.import_default_modules()
-    with start_worker(current_app, pool="threads", concurrency=4, perform_ping_check=False, loglevel="ERROR"):
-        yield carrier
-
-
-@pytest.fixture(params=sorted(CAPABILITIES))
-def name(request) -> str:
-    """Of the carrier."""
-    return str(request.param)
-
-
-def call_number(carrier: str, to: str, **brief) -> Leg:
-    (call,) = place_calls([make_request(make_callable(to), carrier=carrier, **brief)], now=timezone.now())
-    assert isinstance(call, Call)
-    return Leg.objects.get(call=call)
-
-
-def wait_for(leg: Leg, *states: str, within_s: float = 20) -> Leg:
-    until = time.monotonic() + within_s
-    while True:
-        leg.refresh_from_db()
-        if leg.state in states:
-            return leg
-        assert time.monotonic() < until, f"still {leg.state}: {list(leg.events.values_list('kind', 'data'))}"
-        time.sleep(0.05)
 
 
 @pytest.mark.parametrize(
@@ -198,9 +96,3 @@ def test_a_create_that_timed_out_is_settled_by_its_own_webhooks(product, name):
     assert leg.outcome == Outcome.BUSY
     assert leg.carrier_call_id == product.calls_to(to)[0]["sid"]
     assert product.n_creates(to) == 1
-
-
-@pytest.fixture(autouse=True)
-def _close_connections():
-    yield
-    connection.close()

@@ -9,6 +9,8 @@ from typing import Any, Final
 
 import httpx
 from telnyx import APIConnectionError, APIError, APIStatusError, Telnyx
+from telnyx.resources import calls as _calls  # noqa: F401 - the SDK would load it, for seconds, with the first call
+from telnyx.resources import connections as _connections  # noqa: F401 - as above
 
 from apps.calls.carriers.base import (
     CarrierCall,
