@@ -208,9 +208,9 @@ class TwilioCarrier:
         self._change_recording("stop_recording", carrier_call_id, recording_id, "stopped")
 
     def _change_recording(
-        self, operation: str, carrier_call_id: str, recording_id: str, status: str, **options: str
+        self, name: str, carrier_call_id: str, recording_id: str, status: str, **options: str
     ) -> None:
-        with operation(operation):
+        with operation(name):
             recordings = self._client.calls(carrier_call_id).recordings
             recordings(recording_id or "Twilio.CURRENT").update(status=status, **options)
 
