@@ -15,7 +15,6 @@ from apps.calls.services import (
     placing,
     reconcile,
     recordings,
-    reviews,
     transfers,
 )
 
