@@ -247,9 +247,9 @@ class _Channel:
     def flush(self) -> None:
         if self._run:
             data = np.frombuffer(b"".join(self._run), np.uint8)
-            end = min(self._at + len(data), len(self._out))
-            self._out[self._at : end] = data[: end - self._at]
-            self._at = end
+            here = self._out[self._at : self._at + len(data)]  # what would sound after the end was never heard
+            here[:] = data[: len(here)]
+            self._at += len(data)
         self._run.clear()
         self._n_run = 0
 
