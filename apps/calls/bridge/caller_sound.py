@@ -5,20 +5,30 @@ from collections import deque
 from apps.calls.media.audio import decode_pcmu, loudness
 from apps.calls.media.frames import PCMU_8K, Audio
 
-# Frames that are kept while all is well: the beginning of an utterance whose words are not known yet. 4 s, about 65 kB.
-_N_LATEST = 200
+# Frames that are kept while all is well: utterances whose words are not known yet. 8 s, about 130 kB.
+_N_LATEST = 400
 _N_NOW = 10
 _SPEECH = 500  # of 32767, root mean square
 
 
 class CallerSound:
-    """The session adds every frame to ``latest`` itself, and to what was missed while nobody listens."""
+    """The session adds every frame to ``latest`` itself, and to what was missed while nobody listens.
+
+    heard_ms: milliseconds of sound that came so far, the session's count. Positions are counted in it: they hold
+    whatever the line's pace.
+    """
 
     def __init__(self) -> None:
         self.latest: deque[Audio] = deque(maxlen=_N_LATEST)
         self._missed: deque[Audio] = deque()
         self.missed_ms = 0.0
+        self.heard_ms = 0.0
         self.n_dropped = 0
+
+    @property
+    def next_ms(self) -> float:
+        """The position of the sound that a provider will be given next."""
+        return self.heard_ms - self.missed_ms
 
     @property
     def is_speech(self) -> bool:
@@ -34,8 +44,9 @@ class CallerSound:
             self.missed_ms -= self._missed.popleft().ms
             self.n_dropped += 1
 
-    def rewind(self, ms: float) -> None:
-        """The last so many milliseconds are to be heard again, as far as they were kept."""
+    def rewind(self, to_ms: float) -> None:
+        """From that position on it is to be heard again, as far as it was kept."""
+        ms = self.heard_ms - to_ms
         again: deque[Audio] = deque()
         again_ms = 0.0
         for audio in reversed(self.latest):

@@ -103,6 +103,7 @@ class Conversation:
         )
         self._has_begun = bool(plan.history)  # the person has been greeted
         self._owes_speech = False
+        self._given_from_ms = 0.0  # where the sound begins that the present voice AI was given
         self._prompt = ""
         self._notes: list[str] = []
         self._item_now = ""
@@ -296,6 +297,7 @@ class Conversation:
         self.holding.end()
         self.goodbye.asked_by = None
         self.last_voice_at = self._clock()
+        self._given_from_ms = self._sound.next_ms
         self.caller.opened(self._now_ms() - int(self._sound.missed_ms))
         notes, self._notes = self._notes, []
         for text in notes:
@@ -319,10 +321,10 @@ class Conversation:
             self.transcript.broke_off(broken)
         self._item_now = ""
         now_ms = self._now_ms()
-        since_ms = self.caller.unfinished_since_ms
-        if since_ms is not None:
-            self._sound.rewind(now_ms - since_ms + _BEFORE_SPEECH_MS)
-        again_from_ms = now_ms - int(self._sound.missed_ms) if self._sound.missed_ms else None
+        at_ms = self.caller.unfinished_at_ms
+        if at_ms is not None:
+            self._sound.rewind(self._given_from_ms + at_ms - _BEFORE_SPEECH_MS)
+        again_from_ms = self._sound.next_ms - self._given_from_ms
         for turn in self.caller.lost(heard_again_from_ms=again_from_ms, now_ms=now_ms):
             self.transcript.caller_lost(turn)
 

@@ -40,22 +40,23 @@ class CallerTurns:
         return len(self._open)
 
     @property
-    def unfinished_since_ms(self) -> int | None:
-        """When the first utterance began whose words are not known yet, on the clock of the call."""
-        return min((utterance.started_ms for utterance in self._open.values()), default=None)
+    def unfinished_at_ms(self) -> int | None:
+        """Where the first utterance began whose words are not known yet, on the AI's count of what it was given."""
+        return min((utterance.started_ms - self._offset_ms for utterance in self._open.values()), default=None)
 
     def opened(self, first_ms: int) -> None:
         """A new AI listens; first_ms: where the sound that it will be given begins, on the clock of the call."""
         self._offset_ms = first_ms
 
-    def lost(self, *, heard_again_from_ms: int | None, now_ms: int) -> list[SpokenTurn]:
+    def lost(self, *, heard_again_from_ms: float, now_ms: int) -> list[SpokenTurn]:
         """The AI is gone. What will be heard again will be told by the next one; of the rest, what was recognised.
 
-        An utterance that is heard again only in part keeps what was recognised of it.
+        An utterance that is heard again only in part keeps what was recognised of it. heard_again_from_ms: on the AI's
+        count.
         """
         kept = []
         for utterance in self._open.values():
-            again = heard_again_from_ms is not None and utterance.started_ms >= heard_again_from_ms
+            again = utterance.started_ms - self._offset_ms >= heard_again_from_ms
             text = "" if again else utterance.text.strip()
             ended_ms = max(utterance.started_ms, now_ms if utterance.ended_ms is None else utterance.ended_ms)
             turn = SpokenTurn(utterance.item_id, "caller", text, utterance.started_ms, ended_ms)

@@ -130,7 +130,8 @@ class Session:
     # ── From the line ───────────────────────────────────────────────────────────────────────────────────────
     async def _hear_line(self) -> SessionEnd:
         link, clock = self._link, self._clock
-        keep = self._sound.latest.append
+        sound = self._sound
+        keep = sound.latest.append
         record = None if self._recorder is NO_RECORDER else self._recorder.caller
         budget = InboundBudget(clock(), self._limits.burst_s)
         try:
@@ -139,6 +140,7 @@ class Session:
                 if type(frame) is Audio:
                     budget.take(now=now, audio_ms=frame.n_bytes / frame.format.bytes_per_ms)
                     self._n_from_caller += 1
+                    sound.heard_ms = budget.audio_ms
                     keep(frame)
                     if record is not None:
                         record(frame, self.now_ms())

@@ -214,7 +214,7 @@ async def test_of_an_utterance_too_long_to_be_heard_again_the_words_known_are_ke
     talk = Conversation(burst_s=100.0).start()
     await talk.settle()
     await talk.says(SpeechStarted("u1", 0), CallerTranscript("u1", "Once upon a time"))
-    for _ in range(300):
+    for _ in range(500):
         await talk.hears(FRAME)
         await talk.wait(0.02)
     await talk.lose()
