@@ -26,7 +26,7 @@ from apps.calls.states import LegState
 from apps.campaigns.models import Campaign
 from apps.contacts.models import Channel, ContactImport
 from tests.factories.accounts import PASSWORD, make_user
-from tests.factories.calls import make_transfer_target
+from tests.factories.calls import make_http_tool, make_transfer_target
 from tests.factories.campaigns import make_attempt, make_campaign, make_person
 from tests.factories.contacts import make_consent, make_contact, make_dnc, make_list
 from tests.factories.messaging import make_message
@@ -140,6 +140,8 @@ DOORS = [
     Door("POST", "campaigns:act", SUPERVISORS, ("draft", "=start")),
     Door("GET", "calls:list", SUPERVISORS),
     Door("GET", "calls:detail", SUPERVISORS, ("call",)),
+    Door("POST", "calls:correct-verdict", SUPERVISORS, ("call",), body={"verdict": "human"}),
+    Door("POST", "calls:review-again", SUPERVISORS, ("call",)),
     Door("POST", "calls:correct-disposition", SUPERVISORS, ("call",), body={"disposition": "sold", "note": ""}),
     Door("POST", "calls:end", SUPERVISORS, ("call",)),
     Door("GET", "messaging:list", SUPERVISORS),
@@ -188,6 +190,12 @@ DOORS = [
         body={"e164": "+12025550188", "carrier": "twilio"},
     ),
     *crud("virtual-agent", "agent", add=ADMINS, body=AGENT_BODY),
+    *crud(
+        "transfer-target",
+        "target",
+        add=ADMINS,
+        body={"code": "new", "name_en": "New", "kind": "queue", "e164": "+12025550188"},
+    ),
     *crud("disposition", "disposition", add=ADMINS, body={"code": "new", "name_en": "New"}),
     Door("GET", "v1:call-list", SUPERVISORS),
     Door("GET", "v1:call-detail", SUPERVISORS, ("call",)),
@@ -215,6 +223,8 @@ DOORS = [
     Door("GET", "admin:auth_user_password_change", ADMINS, ("bob",)),
     Door("GET", "admin:campaigns_campaign_move", ADMINS, ("=start",), query="ids={draft}"),
     Door("POST", "admin:campaigns_campaign_move", ADMINS, ("=start",), query="ids={draft}"),
+    Door("GET", "admin:calls_httptool_try", ADMINS, ("http_tool",)),
+    Door("POST", "admin:calls_httptool_try", ADMINS, ("http_tool",), body={"arguments": "[]"}),
     Door("GET", "admin:contacts_contactimport_report", ADMINS, ("import",)),
     Door("POST", "admin:contacts_contactimport_cancel", ADMINS, ("import",)),
     *(
@@ -242,6 +252,7 @@ OFFICE: dict[str, tuple[str, str]] = {
     "calls_call": ("call", ""),
     "calls_costitem": ("cost", ""),
     "calls_disposition": ("disposition", "add change delete"),
+    "calls_httptool": ("http_tool", "add change delete"),
     "calls_number": ("number", "add change delete"),
     "calls_price": ("price", "add change delete"),
     "calls_transfertarget": ("target", "add change delete"),
@@ -349,6 +360,7 @@ def world(db, settings, tmp_path) -> World:
         "dnc": make_dnc("+12025550155"),
         "message": make_message(),
         "target": make_transfer_target(),
+        "http_tool": make_http_tool(),
     }
     keys = {name: thing.pk for name, thing in things.items()}
     assert isinstance(draft, Campaign)

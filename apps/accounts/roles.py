@@ -84,10 +84,13 @@ _VIEW_ONLY: dict[str, Permission] = {
 _VIEW_AND_EDIT: dict[str, tuple[Permission, Permission]] = {
     "accounts.user": (Permission.USERS_EDIT, Permission.USERS_EDIT),
     "calls.disposition": (Permission.CALLS_VIEW, Permission.SETUP_EDIT),
+    "calls.httptool": (Permission.SETUP_EDIT, Permission.SETUP_EDIT),
+    "calls.httptoolheader": (Permission.SETUP_EDIT, Permission.SETUP_EDIT),
     "calls.number": (Permission.CAMPAIGNS_VIEW, Permission.SETUP_EDIT),
     "calls.price": (Permission.SETUP_EDIT, Permission.SETUP_EDIT),
     "calls.transfertarget": (Permission.CAMPAIGNS_VIEW, Permission.SETUP_EDIT),
     "calls.virtualagent": (Permission.CAMPAIGNS_VIEW, Permission.SETUP_EDIT),
+    "calls.voiceaifallback": (Permission.CAMPAIGNS_VIEW, Permission.SETUP_EDIT),
     "campaigns.callingwindow": (Permission.CAMPAIGNS_VIEW, Permission.CAMPAIGNS_EDIT),
     "campaigns.campaign": (Permission.CAMPAIGNS_VIEW, Permission.CAMPAIGNS_EDIT),
     "campaigns.retryrule": (Permission.CAMPAIGNS_VIEW, Permission.CAMPAIGNS_EDIT),

@@ -3,9 +3,9 @@
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
-from django.utils import timezone, translation
+from django.utils import timezone
 
-from apps.calls.models import CallEvent, Disposition, Price, Turn, VirtualAgent
+from apps.calls.models import CallEvent, Disposition, Price, Turn
 from tests.factories.calls import make_call
 
 pytestmark = pytest.mark.django_db
@@ -35,44 +35,6 @@ def test_the_list_of_calls_costs_the_same_however_long(office, django_assert_max
         make_call()
     with django_assert_max_num_queries(10):
         office.get(reverse("admin:calls_call_changelist"))
-
-
-def agent_form(**other):
-    return {
-        "name": "Ada",
-        "is_active": "on",
-        "speaks_as": "Ada",
-        "company": "Acme",
-        "language": "en",
-        "voice_en": "marin",
-        "fallbacks-TOTAL_FORMS": "0",
-        "fallbacks-INITIAL_FORMS": "0",
-        "greeting_en": "Hello",
-        "greeting_cs": "Dobrý den",
-        "instructions_en": "Be brief.",
-        "tools": ["end_call", "opt_out"],
-        "provider": "openai",
-        "model": "gpt-realtime-2.1",
-        **other,
-    }
-
-
-def test_a_virtual_agent_has_its_texts_by_language(office):
-    response = office.post(reverse("admin:calls_virtualagent_add"), agent_form())
-    assert response.status_code == 302, response.context["adminform"].errors
-    agent = VirtualAgent.objects.get()
-    for language, greeting in (("en", "Hello"), ("cs", "Dobrý den"), ("es", "Hello")):  # Spanish is missing
-        with translation.override(language):
-            assert agent.greeting == greeting
-    assert agent.tools == ["end_call", "opt_out"]
-    page = office.get(reverse("admin:calls_virtualagent_change", args=[agent.pk])).content.decode()
-    assert page.count("language-tab language-tab-") == 3
-    assert "[en]" not in page, "the tab says the language"
-
-
-def test_a_virtual_agent_without_english_is_refused(office):
-    response = office.post(reverse("admin:calls_virtualagent_add"), agent_form(greeting_en=""))
-    assert "greeting_en" in response.context["adminform"].form.errors
 
 
 def test_the_code_of_a_disposition_stays(office):

@@ -12,6 +12,7 @@ from apps.calls import selectors
 from apps.calls.models import (
     Call,
     CallEvent,
+    CallReview,
     CostItem,
     Leg,
     Recording,
@@ -45,16 +46,22 @@ class CostInline(ReadOnlyInline[CostItem, Call]):
     readonly_fields = fields
 
 
+class ReviewInline(ReadOnlyInline[CallReview, Call]):
+    model = CallReview
+    fields = ("state", "summary", "sentiment", "qa_score", "error")
+    readonly_fields = fields
+
+
 @admin.register(Call)
 class CallAdmin(ReadOnlyAdmin[Call]):
     group = Group.CALLING
     position = 2
     list_display = ("created_at", "person", "campaign", "outcome", "disposition", "cost_usd")
-    list_filter = ("outcome", "disposition", "direction", "language", "created_at")
+    list_filter = ("outcome", "answer_verdict", "disposition", "direction", "language", "created_at")
     search_fields = ("remote_phone", "contact__first_name", "contact__last_name", "=id")
     search_help_text = _("Name, number or call number")
     date_hierarchy = "created_at"
-    inlines = (LegInline, TurnInline, EventInline, CostInline)
+    inlines = (LegInline, ReviewInline, TurnInline, EventInline, CostInline)
     fieldsets = (
         (None, {"fields": ("page", "direction", "remote_phone", "number", "contact", "campaign", "language")}),
         (_("Times"), {"fields": ("created_at", "answered_at", "ended_at")}),

@@ -6,8 +6,7 @@ from rest_framework import serializers
 from rest_framework.validators import UniqueValidator
 
 from apps.accounts.models import Language
-from apps.calls.models import Call, CallEvent, CostItem, Disposition, Leg, Number, Turn, VirtualAgent
-from apps.calls.models.virtual_agent import all_tools
+from apps.calls.models import Call, CallEvent, CallReview, CostItem, Disposition, Leg, Number, Turn
 from apps.contacts.api.fields import PhoneField, PrivateDataField
 
 _LANGUAGES = [code for code, _name in Language.choices]
@@ -24,39 +23,6 @@ class NumberSerializer(serializers.ModelSerializer[Number]):
     class Meta:
         model = Number
         fields = ["id", "e164", "carrier", "label", "is_active"]
-
-
-class VirtualAgentSerializer(serializers.ModelSerializer[VirtualAgent]):
-    """Greeting and instructions exist once per language; English is what the others fall back to."""
-
-    tools = serializers.MultipleChoiceField(choices=[(name, name) for name in all_tools()], required=False)
-
-    class Meta:
-        model = VirtualAgent
-        fields = [
-            "id",
-            "name",
-            "speaks_as",
-            "company",
-            *(f"greeting_{code}" for code in _LANGUAGES),
-            *(f"instructions_{code}" for code in _LANGUAGES),
-            "provider",
-            "model",
-            *(f"voice_{code}" for code in _LANGUAGES),
-            "llm",
-            "speech",
-            "language",
-            "tools",
-            "is_recorded",
-            "is_active",
-        ]
-        extra_kwargs = {
-            "greeting_en": {"required": True, "allow_blank": False, "allow_null": False},
-            "instructions_en": {"required": True, "allow_blank": False, "allow_null": False},
-        }
-
-    def validate_tools(self, value: Any) -> list[str]:
-        return [name for name in all_tools() if name in value]
 
 
 class DispositionSerializer(serializers.ModelSerializer[Disposition]):
@@ -133,6 +99,7 @@ class CallSerializer(serializers.ModelSerializer[Call]):
             "language",
             "outcome",
             "end_reason",
+            "answer_verdict",
             "disposition",
             "disposition_note",
             "rule_version",
@@ -157,6 +124,15 @@ class TurnSerializer(serializers.ModelSerializer[Turn]):
     class Meta:
         model = Turn
         fields = ["id", "speaker", "text", "language", "started_ms", "ended_ms", "was_interrupted", "at"]
+        read_only_fields = fields
+
+
+class ReviewSerializer(serializers.ModelSerializer[CallReview]):
+    """What a language model made of the call. qa_score: share of the checklist that was met, 0–1."""
+
+    class Meta:
+        model = CallReview
+        fields = ["state", "summary", "fields", "sentiment", "qa", "qa_score", "llm", "done_at"]
         read_only_fields = fields
 
 

@@ -2,6 +2,7 @@
 
 from typing import Any, cast
 
+from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import extend_schema
 from rest_framework import viewsets
 from rest_framework.decorators import action
@@ -19,11 +20,11 @@ from apps.calls.api.serializers import (
     EndSerializer,
     EventSerializer,
     NumberSerializer,
+    ReviewSerializer,
     TurnSerializer,
-    VirtualAgentSerializer,
 )
 from apps.calls.filters import CallFilter
-from apps.calls.models import Call, Disposition, EndReason, Number, VirtualAgent
+from apps.calls.models import Call, CallReview, Disposition, EndReason, Number
 from apps.calls.models.call import CallQuerySet
 from apps.calls.services import dispositions, ending
 
@@ -39,19 +40,6 @@ class NumberViewSet(viewsets.ModelViewSet[Number]):
     filterset_fields = ["carrier", "is_active"]
     search_fields = ["e164", "label"]
     ordering_fields = ["e164", "label"]
-
-
-class VirtualAgentViewSet(viewsets.ModelViewSet[VirtualAgent]):
-    """Who speaks, how, and what they may do."""
-
-    queryset = VirtualAgent.objects.order_by("name")
-    serializer_class = VirtualAgentSerializer
-    lookup_value_converter = "int"
-    permission = Permission.SETUP_EDIT
-    permissions = {"list": Permission.CAMPAIGNS_VIEW, "retrieve": Permission.CAMPAIGNS_VIEW}
-    filterset_fields = ["provider", "language", "is_active"]
-    search_fields = ["name", "company", "speaks_as"]
-    ordering_fields = ["name"]
 
 
 class DispositionViewSet(viewsets.ModelViewSet[Disposition]):
@@ -103,6 +91,13 @@ class CallViewSet(viewsets.ReadOnlyModelViewSet[Call]):
         """What it cost so far, part by part, in USD."""
         items = self.get_object().cost_items.order_by("service", "model", "part")
         return Response(CostSerializer(items, many=True).data)
+
+    @extend_schema(operation_id="calls_review", responses=ReviewSerializer)
+    @action(detail=True)
+    def review(self, request: Request, **kwargs: Any) -> Response:
+        """Summary, extracted fields, the customer's sentiment and the checklist; 404 while nobody has asked for it."""
+        review = get_object_or_404(CallReview, call=self.get_object())
+        return Response(ReviewSerializer(review).data)
 
     @extend_schema(request=CorrectionSerializer, responses=CallSerializer)
     @action(detail=True, methods=["post"])
