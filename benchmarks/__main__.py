@@ -1,10 +1,10 @@
-"""`python -m benchmarks [media|dialler|import] […]`: one benchmark with its options, or all of them."""
+"""`python -m benchmarks [media|recording|dialler|import] […]`: one benchmark with its options, or all of them."""
 
 import importlib
 import importlib.util
 import sys
 
-NAMES = ("media", "dialler", "import")
+NAMES = ("media", "recording", "dialler", "import")
 
 
 def main(arguments: list[str]) -> int:

@@ -165,14 +165,15 @@ class SpoolWriter:
             self._wake.clear()
             is_last = self._is_stopping
             try:
-                self._write(len(self.queue))
+                self.write_gathered()
             except Exception:
                 log.exception("recordings_not_written")
             if is_last:
                 return
 
-    def _write(self, n: int) -> None:
-        """Take the n oldest entries to the disk, one write per stream."""
+    def write_gathered(self) -> None:
+        """Take what has gathered to the disk, one write per stream. The thread's own work."""
+        n = len(self.queue)
         metrics.WAITING.set(n)
         gathered: dict[SpoolRecorder, list[bytes]] = {}
         popleft = self.queue.popleft

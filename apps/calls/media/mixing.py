@@ -15,7 +15,7 @@ import numpy as np
 
 from apps.calls.media.audio import PCMU_RATE_HZ, Resampler, decode_pcma, decode_pcmu, encode_pcmu
 from apps.calls.media.frames import AudioFormat, Encoding
-from apps.calls.media.spool import Kind, Record, read_head, read_records
+from apps.calls.media.spool import FORMATS, Kind, read_head, read_records
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,6 +30,7 @@ _RESTLESS_MS: Final = 400
 _LOOK_AHEAD: Final = 512
 """Frames: a line that stalls delivers what it held back afterwards; only a gap that stays for so long is one."""
 _RUN: Final = 16_000
+_BYTES_PER_MS: Final = {kind: form.bytes_per_ms for kind, form in FORMATS.items()}
 N_PEAKS: Final = 800
 
 _WAV: Final = struct.Struct("<4sI4s4sIHHIIHHH4sII4sI")
@@ -112,19 +113,21 @@ def _survey(spool: Path, offset_ms: int) -> _Survey:
     paused: list[Span] = []
     paused_at: tuple[int, str] | None = None
     last_ms = 0
-    for found in read_records(spool):
-        at_ms = max(0, found.at_ms - offset_ms)
-        if found.kind is Kind.CALLER:
-            arrivals.append(at_ms * _PER_MS)
-            lengths.append(_n_samples(found))
-            last_ms = max(last_ms, at_ms)
-        elif found.kind is Kind.AI:
-            ai.play(at_ms, _n_samples(found), now_ms=last_ms if arrivals else None)
-        elif found.kind is Kind.CUT:
+    for kind, told_ms, payload in read_records(spool):
+        at_ms = max(0, told_ms - offset_ms)
+        if (bytes_per_ms := _BYTES_PER_MS.get(kind)) is not None:
+            n = len(payload) * _PER_MS // bytes_per_ms
+            if kind < Kind.AI:
+                arrivals.append(at_ms * _PER_MS)
+                lengths.append(n)
+                last_ms = max(last_ms, at_ms)
+            else:
+                ai.play(at_ms, n, now_ms=last_ms if arrivals else None)
+        elif kind == Kind.CUT:
             ai.cut(at_ms)
-        elif found.kind is Kind.PAUSE and paused_at is None:
-            paused_at = (at_ms, found.payload.decode(errors="replace"))
-        elif found.kind is Kind.RESUME and paused_at is not None:
+        elif kind == Kind.PAUSE and paused_at is None:
+            paused_at = (at_ms, payload.decode(errors="replace"))
+        elif kind == Kind.RESUME and paused_at is not None:
             paused.append(Span(paused_at[0], max(paused_at[0], at_ms), paused_at[1]))
             paused_at = None
     if arrivals:  # what the AI had said ahead when the line or the process died, nobody heard
@@ -201,14 +204,16 @@ class _AiTrack:
 def _place(spool: Path, offset_ms: int, survey: _Survey, out: "NDArray[np.uint8]") -> None:
     caller, ai = _Channel(out[:, 0]), _Channel(out[:, 1])
     n_caller = n_ai = 0
-    for found in read_records(spool):
-        if found.kind is Kind.CALLER:
-            caller.put(int(survey.caller_at[n_caller]), found)
+    for kind, _at_ms, payload in read_records(spool):
+        if kind not in FORMATS:
+            continue
+        if kind < Kind.AI:
+            caller.put(int(survey.caller_at[n_caller]), kind, payload)
             n_caller += 1
-        elif found.kind is Kind.AI:
+        else:
             if (cut := survey.ai_cuts.pop(n_ai, None)) is not None:
                 ai.cut(cut)
-            ai.put(survey.ai_at[n_ai], found)
+            ai.put(survey.ai_at[n_ai], kind, payload)
             n_ai += 1
     caller.flush()
     ai.flush()
@@ -226,19 +231,20 @@ class _Channel:
         self._at = 0  # where the run is written
         self._next = 0  # where a frame begins that follows without a gap
         self._coder: Callable[[bytes], bytes] | None = None
-        self._format: AudioFormat | None = None
+        self._kind = 0
 
-    def put(self, start: int, found: Record) -> None:
-        if found.format is not self._format:
-            self._format, self._coder = found.format, _coder(found.format)
+    def put(self, start: int, kind: int, payload: bytes) -> None:
+        if kind != self._kind:
+            self._kind, self._coder = kind, _coder(FORMATS[kind])
         if start != self._next:
             self.flush()
             self._at = start
         elif self._n_run >= _RUN:
             self.flush()
-        self._run.append(found.payload if self._coder is None else self._coder(found.payload))
-        self._n_run += len(self._run[-1])  # a resampler may be a few samples behind; the next frame brings them
-        self._next = start + _n_samples(found)
+        data = payload if self._coder is None else self._coder(payload)
+        self._run.append(data)
+        self._n_run += len(data)  # a resampler may be a few samples behind; the next frame brings them
+        self._next = start + len(payload) * _PER_MS // _BYTES_PER_MS[kind]
 
     def cut(self, at: int) -> None:
         self.flush()
@@ -264,11 +270,6 @@ def _coder(form: AudioFormat) -> Callable[[bytes], bytes] | None:
         return encode_pcmu
     resample = Resampler(down=form.rate_hz // PCMU_RATE_HZ)
     return lambda data: encode_pcmu(resample(data))
-
-
-def _n_samples(found: Record) -> int:
-    """At 8 kHz."""
-    return len(found.payload) * _PER_MS // found.format.bytes_per_ms
 
 
 # ── The file ────────────────────────────────────────────────────────────────────────────────────────────────

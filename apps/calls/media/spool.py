@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from enum import IntEnum
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from apps.calls.media.frames import PCM16_8K, PCM16_16K, PCM16_24K, PCMU_8K, AudioFormat, Encoding
 
@@ -35,6 +35,8 @@ class Kind(IntEnum):
 
 _FORMATS: Final = (PCMU_8K, AudioFormat(Encoding.PCMA, 8000), PCM16_8K, PCM16_16K, PCM16_24K)
 FORMAT_NUMBERS: Final = {(form.encoding, form.rate_hz): number for number, form in enumerate(_FORMATS)}
+FORMATS: Final = {side + number: form for side in (Kind.CALLER, Kind.AI) for number, form in enumerate(_FORMATS)}
+_KNOWN: Final = frozenset({*FORMATS, Kind.CUT, Kind.PAUSE, Kind.RESUME, Kind.END})
 
 
 class NotASpool(ValueError):
@@ -58,14 +60,14 @@ class SpoolHead:
         return _MAGIC + json.dumps(asdict(self)).encode() + b"\n"
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
-    """at_ms: on the clock of the call; of the AI's audio, when it begins to be heard. format: of audio only."""
+class Record(NamedTuple):
+    """kind: a Kind, for audio with its format's number added. at_ms: on the clock of the call; of the AI's audio, when
+    it begins to be heard.
+    """
 
-    kind: Kind
+    kind: int
     at_ms: int
     payload: bytes
-    format: AudioFormat = PCMU_8K
 
 
 def record(kind: int, at_ms: int, payload: bytes = b"") -> bytes:
@@ -90,26 +92,17 @@ def read_records(path: Path) -> Iterator[Record]:
         file.readline(64)
         file.readline(4096)
         rest = b""
+        unpack, head = _HEAD.unpack_from, _HEAD.size
         while block := file.read(_BLOCK):
             block, position = rest + block, 0
-            while position + _HEAD.size <= len(block):
-                kind, at_ms, length = _HEAD.unpack_from(block, position)
-                if length > _MAX_PAYLOAD:
+            n = len(block)
+            while position + head <= n:
+                kind, at_ms, length = unpack(block, position)
+                if length > _MAX_PAYLOAD or kind not in _KNOWN:
                     return
-                end = position + _HEAD.size + length
-                if end > len(block):
+                end = position + head + length
+                if end > n:
                     break
-                found = _record(kind, at_ms, block[position + _HEAD.size : end])
-                if found is None:
-                    return
-                yield found
+                yield Record(kind, at_ms, block[position + head : end])
                 position = end
             rest = block[position:]
-
-
-def _record(kind: int, at_ms: int, payload: bytes) -> Record | None:
-    side = kind & 0xF0
-    if side in {Kind.CALLER, Kind.AI}:
-        number = kind & 0x0F
-        return Record(Kind(side), at_ms, payload, _FORMATS[number]) if number < len(_FORMATS) else None
-    return Record(Kind(kind), at_ms, payload) if kind in set(Kind) else None

@@ -8,6 +8,7 @@ worker that sees it. All steps may be repeated.
 import fcntl
 import hashlib
 import os
+import random
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -42,6 +43,7 @@ LOST_AFTER = timedelta(hours=1)
 """A call ended so long ago, and a stream of it is still said to be recorded: the spool's disk does not come back."""
 _PLAYED_ONCE_IN_S = 900
 _DAMAGED = ".damaged"
+_ENOUGH_FAILURES = 5
 
 
 def files() -> Storage:
@@ -121,10 +123,20 @@ def merge_waiting() -> None:
 
 # ── What a crash left behind ────────────────────────────────────────────────────────────────────────────────
 def finish_spools(folder: Path) -> int:
-    """Finish every spool in the folder that nobody writes any more. Returns how many; raises what the storage does."""
-    if not folder.is_dir():
-        return 0
-    return sum(finish_spool(path) for path in sorted(folder.glob(f"*{SUFFIX}")))
+    """Finish every spool in the folder that nobody writes any more. Returns how many; those that fail stay."""
+    paths = list(folder.glob(f"*{SUFFIX}")) if folder.is_dir() else []
+    random.shuffle(paths)  # so that none that cannot be finished keeps the others waiting for ever
+    n_done = n_failed = 0
+    for path in paths:
+        try:
+            n_done += finish_spool(path)
+        except Exception:
+            log.exception("recording_not_kept", name=path.name)
+            metrics.FAILED.labels("storage").inc()
+            n_failed += 1
+            if n_failed >= _ENOUGH_FAILURES:  # it is not the spools
+                break
+    return n_done
 
 
 def finish_spool(path: Path) -> bool:

@@ -164,6 +164,42 @@ def test_a_stream_in_which_nothing_was_heard_leaves_nothing(call, settings):
     assert not RecordingPart.objects.exists()
 
 
+def test_a_spool_that_cannot_be_finished_does_not_keep_others_waiting(settings, monkeypatch):
+    calls = [make_leg("answered").call for _ in range(6)]
+    for n, call in enumerate(calls):
+        spool_of(call, settings.RECORDING_SPOOL_DIR, stream=str(n) * 32).write()
+    real = recordings.mix
+
+    def poisoned(spool, target):
+        if spool.name.startswith(f"{calls[2].pk}-"):
+            raise ValueError("something nobody thought of")
+        return real(spool, target)
+
+    monkeypatch.setattr(recordings, "mix", poisoned)
+    tasks.finish_recordings()
+    assert Recording.objects.ready().count() == 5
+    assert len(list(settings.RECORDING_SPOOL_DIR.iterdir())) == 1
+    monkeypatch.undo()
+
+
+def test_while_the_storage_is_away_spools_wait(settings, monkeypatch):
+    tries = []
+
+    def away(*_):
+        tries.append(1)
+        raise OSError("no route to host")
+
+    calls = [make_leg("answered").call for _ in range(8)]
+    for n, call in enumerate(calls):
+        spool_of(call, settings.RECORDING_SPOOL_DIR, stream=str(n) * 32).write()
+    monkeypatch.setattr(recordings, "_save", away)
+    tasks.finish_recordings()
+    assert len(tries) == 5
+    monkeypatch.undo()
+    tasks.finish_recordings()
+    assert Recording.objects.ready().count() == 8
+
+
 def test_a_damaged_spool_is_put_aside(settings):
     path = settings.RECORDING_SPOOL_DIR / f"1-x{SUFFIX}"
     path.write_bytes(b"nonsense")
