@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import transaction
 from django.utils import timezone
 from playwright.sync_api import (
     Browser,
@@ -38,6 +39,7 @@ from apps.campaigns.models import Campaign, CampaignContact
 from apps.campaigns.states import STOP_FROM, CampaignState, ContactState
 from apps.cockpit.demo import seeding
 from config.run.layout import ROOT, Layout
+from tests.e2e.profiles import Kind, Profiles, cookies_of
 from tests.stack import Stack, show_logs_of_failure, wait_for
 
 # Playwright's synchronous interface runs a loop in this thread, which Django takes for a view that forgot to be async.
@@ -61,6 +63,8 @@ _FIND = """async (rules) => {
     return (await axe.run(document, options)).violations;
 }"""
 
+_FAILED = pytest.StashKey[bool]()
+
 expect.set_options(timeout=PATIENCE_MS)
 
 
@@ -76,6 +80,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, None]:
     report = (yield).get_result()
     if report.failed:
+        item.stash[_FAILED] = True
         show_logs_of_failure(item, report)
         pages = getattr(item, "funcargs", {}).get("_pages", [])
         for page in (page for page in pages if not page.is_closed()):
@@ -139,8 +144,9 @@ def campaign(stack: Stack) -> Campaign:
     if campaign.state != CampaignState.DRAFT and waiting.count() < ENOUGH_PEOPLE:
         campaign = _next_round()
     if campaign.state != CampaignState.RUNNING:
-        seeding.start(campaign)
-        _mix_languages(campaign)
+        with transaction.atomic():
+            seeding.start(campaign)
+            _mix(campaign)
     return campaign
 
 
@@ -152,18 +158,18 @@ def somebody_talking() -> Leg:
     return leg
 
 
-def _mix_languages(campaign: Campaign) -> None:
-    """The list is in order of language; let the first of each be called first."""
-    now, seen = timezone.now(), Counter[str]()
-    people = list(
-        CampaignContact.objects.filter(campaign=campaign, state=ContactState.PENDING)
-        .select_related("contact")
-        .order_by("pk")
-    )
-    for person in people:
-        language = person.contact.language
-        person.next_attempt_at = now - timedelta(seconds=len(people) - seen[language])
-        seen[language] += 1
+def _mix(campaign: Campaign) -> None:
+    """The list is in order of language: let the first of each be called first, and every fifth be one who talks."""
+    waiting = CampaignContact.objects.filter(campaign=campaign, state=ContactState.PENDING).select_related("contact")
+    seen, places = Counter[tuple[str, bool]](), dict[CampaignContact, tuple[int, int]]()
+    for person in waiting.order_by("pk"):
+        language, is_talker = person.contact.language, person.contact.phone[-2:] in TALKERS
+        place = seen[language, is_talker]
+        seen[language, is_talker] += 1
+        places[person] = (place * 4 if is_talker else place, person.pk)
+    people, now = sorted(places, key=places.__getitem__), timezone.now()
+    for place, person in enumerate(people):
+        person.next_attempt_at = now - timedelta(seconds=len(people) - place)
     CampaignContact.objects.bulk_update(people, ["next_attempt_at"])
 
 
@@ -199,18 +205,12 @@ def browser(_playwright: Playwright) -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="package")
-def _sessions(_running_stack: Stack, browser: Browser) -> dict[str, dict[str, object]]:
-    """Cookies of each role, got once through the sign-in page: it is slow, as passwords are hashed in earnest."""
-    logins = _running_stack.logins()
-    states: dict[str, dict[str, object]] = {"nobody": {}}
-    for role, username in PEOPLE.items():
-        context = browser.new_context(base_url=_running_stack.origin, locale="en")
-        page = context.new_page()
-        page.goto("/accounts/login/")
-        sign_in(page, username, logins[username]["password"])
-        states[role] = dict(context.storage_state())
-        context.close()
-    return states
+def _profiles(_running_stack: Stack, _playwright: Playwright, browser: Browser) -> Iterator[Profiles]:
+    logins, origin = _running_stack.logins(), _running_stack.origin
+    sessions = {role: cookies_of(_playwright, origin, name, logins[name]["password"]) for role, name in PEOPLE.items()}
+    profiles = Profiles(browser, origin, sessions | {"nobody": []})
+    yield profiles
+    profiles.drop()
 
 
 def sign_in(page: Page, username: str, password: str) -> None:
@@ -227,13 +227,14 @@ def _pages() -> list[Page]:
 
 @pytest.fixture
 def browse(
-    stack: Stack, browser: Browser, _sessions: dict[str, dict[str, object]], _pages: list[Page]
+    request: pytest.FixtureRequest, stack: Stack, _profiles: Profiles, _pages: list[Page]
 ) -> Iterator[Callable[..., Page]]:
     """browse(role="supervisor", path="/", language="en", width=1366, height=850, dark=False, tour=False, watched=True).
 
     watched False: the test provokes errors on purpose.
     """
-    contexts: list[BrowserContext] = []
+    ours: list[BrowserContext] = []
+    shared: dict[Kind, BrowserContext] = {}
     complaints: list[str] = []
 
     def open_page(
@@ -247,23 +248,20 @@ def browse(
         tour: bool = False,
         watched: bool = True,
     ) -> Page:
-        context = browser.new_context(
-            base_url=stack.origin,
-            storage_state=_sessions[role] or None,
-            locale=language,
-            viewport={"width": width, "height": height},
-            color_scheme="dark" if dark else "light",
-            has_touch=width < 600,
-            is_mobile=width < 600,
-            reduced_motion="reduce",
-        )
-        contexts.append(context)
+        kind = Kind(role, language, is_phone=width < 600)
+        if role == "nobody" or tour:
+            context = _profiles.new(kind)
+            ours.append(context)
+        else:
+            context = shared[kind] = shared.get(kind) or _profiles.kept(kind)
         if role != "nobody":  # whoever is signed in reads in their own language, whatever the browser asks for
             User.objects.filter(username=PEOPLE[role]).update(language=language)
         context.set_default_timeout(PATIENCE_MS)
         cookies = {"django_language": language, "theme": "auto"} | ({} if tour else {"tour": "done"})
         context.add_cookies([{"name": name, "value": value, "url": stack.origin} for name, value in cookies.items()])
         page = context.new_page()
+        page.set_viewport_size({"width": width, "height": height})
+        page.emulate_media(color_scheme="dark" if dark else "light")
         _pages.append(page)
         if watched:
             _watch(page, complaints)
@@ -271,8 +269,12 @@ def browse(
         return page
 
     yield open_page
-    for context in contexts:
+    for page in _pages:
+        page.close()
+    for context in ours:
         context.close()
+    if request.node.stash.get(_FAILED, False):
+        _profiles.drop()
     assert complaints == []
 
 
