@@ -22,6 +22,7 @@ from apps.core import breaker
 from apps.core.errors import DomainError
 
 if TYPE_CHECKING:
+    from apps.calls.language_models import LanguageModel
     from google.genai import Client as GeminiClient
     from openai import AsyncOpenAI
 
@@ -265,6 +266,62 @@ def _client_of_a_part(make: Callable[[], T], service: str) -> T:
 
 def _deepgram() -> VoiceAI:
     return _deepgram_assembly().conversation()
+
+
+# ── Language models, for work after the call ────────────────────────────────────────────────────────────────
+class LanguageModelNotConfigured(DomainError):
+    code = "language_model_not_configured"
+    status = 503
+
+
+def llm_breaker(service: str) -> str:
+    """The name of the breaker round a language model's service, the same as in a pipeline's conversation."""
+    return f"{service}_llm"
+
+
+def _openai_model() -> "LanguageModel":
+    from openai import OpenAI
+
+    from apps.calls.language_models import OpenAIModel
+
+    if not settings.OPENAI_API_KEY:
+        raise LanguageModelNotConfigured(_("OpenAI has no key. Set OPENAI_API_KEY."))
+    client = OpenAI(
+        api_key=settings.OPENAI_API_KEY,
+        base_url=settings.OPENAI_BASE_URL,
+        timeout=settings.REVIEW_TIMEOUT_S,
+        max_retries=0,
+    )
+    return OpenAIModel(client)
+
+
+def _gemini_model() -> "LanguageModel":
+    from apps.calls.language_models import GeminiModel
+
+    if not settings.GEMINI_API_KEY:
+        raise LanguageModelNotConfigured(_("Gemini has no key. Set GEMINI_API_KEY."))
+    return GeminiModel(_gemini_client())
+
+
+_LANGUAGE_MODELS: dict[str, Callable[[], "LanguageModel"]] = {"openai": _openai_model, "gemini": _gemini_model}
+LANGUAGE_MODEL_SERVICES = tuple(_LANGUAGE_MODELS)
+
+
+@lru_cache
+def language_model_for(service: str) -> "LanguageModel":
+    """Who answers in a worker, one client per process. Raises LanguageModelNotConfigured."""
+    make = _LANGUAGE_MODELS.get(service)
+    if make is None:
+        raise LanguageModelNotConfigured(_("This language model is not known."), detail={"service": service})
+    model = make()
+    breaker.configure(llm_breaker(service), redis=get_redis_connection("default"), ignore=_is_final_answer)
+    return model
+
+
+def _is_final_answer(error: BaseException) -> bool:
+    from apps.calls.language_models import LanguageModelError
+
+    return isinstance(error, LanguageModelError) and not error.retryable
 
 
 _VOICE_AIS: dict[str, Callable[[], VoiceAI]] = {

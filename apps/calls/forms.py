@@ -3,7 +3,7 @@
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from apps.calls.models import Disposition
+from apps.calls.models import AnswerVerdict, Disposition
 
 
 class DispositionForm(forms.Form):
@@ -13,3 +13,9 @@ class DispositionForm(forms.Form):
         Disposition.objects.filter(is_active=True), label=_("Disposition"), to_field_name="code", empty_label=None
     )
     note = forms.CharField(label=_("Note"), required=False, max_length=500, widget=forms.Textarea(attrs={"rows": 2}))
+
+
+class VerdictForm(forms.Form):
+    """A reviewer's correction of who picked up."""
+
+    verdict = forms.ChoiceField(label=_("Who picked up"), choices=AnswerVerdict.choices)

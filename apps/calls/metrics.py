@@ -35,6 +35,7 @@ CARRIER_ERRORS = Counter(
     "Requests a carrier refused or did not answer.",
     ["carrier", "operation", "fault"],
 )
+REVIEWS = Counter("callcentre_call_reviews_total", "Calls given to a language model after their end.", ["result"])
 WEBHOOK_SECONDS = Histogram(
     "callcentre_webhook_seconds",
     "Carrier webhooks, from the request to our answer.",

@@ -12,7 +12,7 @@ from apps.accounts.models import User
 from apps.accounts.permissions import allowed
 from apps.accounts.roles import Permission
 from apps.calls.events import CallCard, EventKind
-from apps.calls.models import Call, CallEvent, CostItem, Leg, Recording, Turn
+from apps.calls.models import Call, CallEvent, CallReview, CostItem, Leg, Recording, Turn
 from apps.calls.models.call import CallQuerySet
 from apps.calls.models.recording import RecordingQuerySet
 from apps.calls.states import LegState
@@ -34,6 +34,7 @@ class CallDetail:
     cost_items: list[CostItem]
     cost: Decimal
     recordings: list[Recording]
+    review: CallReview | None
 
     @property
     def is_recording_paused(self) -> bool:
@@ -108,6 +109,7 @@ def call_detail(user: User | AnonymousUser, call_id: int) -> CallDetail:
         turns=list(call.turns.order_by("started_ms", "pk")),
         cost_items=cost_items,
         cost=sum((item.amount for item in cost_items), Decimal(0)),
+        review=CallReview.objects.filter(call=call).first(),
         recordings=list(recordings_visible_to(user).filter(call=call).order_by("source", "started_at")),
     )
 

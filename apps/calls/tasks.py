@@ -15,6 +15,7 @@ from apps.calls.services import (
     placing,
     reconcile,
     recordings,
+    reviews,
     transfers,
 )
 
@@ -88,6 +89,16 @@ def reconcile_leg(leg_id: int) -> None:
 @shared_task(name="calls.reconcile_stale_legs")
 def reconcile_stale_legs() -> None:
     reconcile.reconcile_stale_legs()
+
+
+@shared_task(name="calls.hand_out_reviews")
+def hand_out_reviews() -> None:
+    reviews.hand_out_due(now=timezone.now())
+
+
+@shared_task(name="calls.review_call")
+def review_call(review_id: int) -> None:
+    reviews.review_call(review_id)
 
 
 @shared_task(name="calls.merge_recording")

@@ -14,10 +14,10 @@ from apps.accounts.permissions import allowed, requires, signed_in
 from apps.accounts.roles import Permission
 from apps.calls import selectors, story
 from apps.calls.filters import CallFilter
-from apps.calls.forms import DispositionForm
+from apps.calls.forms import DispositionForm, VerdictForm
 from apps.calls.models import Call, EndReason
 from apps.calls.player import player_of
-from apps.calls.services import dispositions, ending
+from apps.calls.services import dispositions, ending, reviews, verdicts
 from apps.core.listing import Listing, csv_response
 from apps.core.tables import Column
 
@@ -69,6 +69,7 @@ def call_detail(request: HttpRequest, pk: int) -> HttpResponseBase:
         "lines": story.tell(detail.events),
         "player": player_of(detail),
         "form": form,
+        "verdict_form": VerdictForm(initial={"verdict": detail.call.answer_verdict}),
         "cost_columns": COST_COLUMNS,
         "crumbs": [(_("Calls"), reverse("calls:list"))],
     }
@@ -86,6 +87,27 @@ def correct_disposition(request: HttpRequest, pk: int) -> HttpResponse:
         call.pk, code=form.cleaned_data["disposition"].code, note=form.cleaned_data["note"], by=signed_in(request)
     )
     messages.success(request, _("Disposition corrected. The change is shown in the timeline."))
+    return redirect("calls:detail", pk=call.pk)
+
+
+@require_POST
+@requires(Permission.CALLS_CORRECT)
+def correct_verdict(request: HttpRequest, pk: int) -> HttpResponse:
+    call = _visible(request, pk)
+    form = VerdictForm(request.POST)
+    if not form.is_valid():
+        raise BadRequest("unknown verdict")
+    verdicts.correct_verdict(call.pk, form.cleaned_data["verdict"], by=signed_in(request))
+    messages.success(request, _("Corrected. The change is shown in the timeline."))
+    return redirect("calls:detail", pk=call.pk)
+
+
+@require_POST
+@requires(Permission.CALLS_CORRECT)
+def review_again(request: HttpRequest, pk: int) -> HttpResponse:
+    call = _visible(request, pk)
+    reviews.review_again(call.pk)
+    messages.success(request, _("The call is being reviewed again."))
     return redirect("calls:detail", pk=call.pk)
 
 

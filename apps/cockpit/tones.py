@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from django.db.models import TextChoices
 
-from apps.calls.models import Speaker
+from apps.calls.models import Sentiment, Speaker
 from apps.calls.states import LegState, Outcome
 from apps.campaigns.states import AttemptState, CampaignState, ContactState
 from apps.contacts.models import ImportState
@@ -27,6 +27,7 @@ CHOICES: dict[str, type[TextChoices]] = {
     "outcome": Outcome,
     "import": ImportState,
     "speaker": Speaker,
+    "sentiment": Sentiment,
     "message": MessageState,
 }
 _UNKNOWN = Look("idle", "question-mark")
@@ -45,6 +46,11 @@ LOOKS: dict[str, dict[str, Look]] = {
         ContactState.CALLBACK: Look("info", "calendar-event"),
         ContactState.DONE: Look("ok", "circle-check"),
         ContactState.BLOCKED: Look("bad", "ban"),
+    },
+    "sentiment": {
+        Sentiment.POSITIVE: Look("ok", "mood-smile"),
+        Sentiment.NEUTRAL: Look("idle", "mood-empty"),
+        Sentiment.NEGATIVE: Look("warn", "mood-sad"),
     },
     "attempt": {
         AttemptState.CLAIMED: Look("info", "phone-calling"),

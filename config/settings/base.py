@@ -190,6 +190,11 @@ CELERY_BEAT_SCHEDULE: dict[str, Any] = {
         "schedule": timedelta(hours=1),
         "options": {"expires": 3600},
     },
+    "calls.hand_out_reviews": {
+        "task": "calls.hand_out_reviews",
+        "schedule": timedelta(seconds=5),
+        "options": {"expires": 5},
+    },
     "calls.finish_recordings": {
         "task": "calls.finish_recordings",
         "schedule": timedelta(seconds=60),
@@ -464,6 +469,8 @@ CALL_BACK_AFTER_FAILURE_MINUTES = env_int("CALL_BACK_AFTER_FAILURE_MINUTES", 30)
 # A lost voice AI is tried so often, after 1, 2, 4, 8 and 16 s, before the next one of the virtual agent's list takes
 # over; fewer tries let the caller wait less. The last one of a list is always tried five times.
 VOICE_AI_TRIES_BEFORE_FAILOVER = env_int("VOICE_AI_TRIES_BEFORE_FAILOVER", 5)
+# How long a language model may take to sum a call up.
+REVIEW_TIMEOUT_S = env_int("REVIEW_TIMEOUT_S", 60)
 VOICE_AI_OPEN_TIMEOUT_S = env_int("VOICE_AI_OPEN_TIMEOUT_S", 8)
 # Hosts that custom HTTP tools may reach although they are private ones of yours, by name or address, and by plain http.
 HTTP_TOOL_ALLOWED_HOSTS = env_list("HTTP_TOOL_ALLOWED_HOSTS")

@@ -98,6 +98,16 @@ def make_leg(state: str = LegState.CREATED, *, call: Call | None = None, quiet_s
     return leg
 
 
+def make_ended_call(outcome: str = "answered", *, ended_s: float = 30, **fields) -> Call:
+    """A call that is over since so many seconds, with its leg."""
+    ended_at = timezone.now() - timedelta(seconds=ended_s)
+    talked = outcome in {"answered", "voicemail"}
+    answered_at = ended_at - timedelta(seconds=60) if talked else None
+    call = make_call(**{"outcome": outcome, "ended_at": ended_at, "answered_at": answered_at, **fields})
+    make_leg("ended", call=call, outcome=outcome, ended_at=ended_at, answered_at=answered_at)
+    return call
+
+
 def make_request(contact: Contact | None = None, *, carrier: str = "twilio", **brief) -> CallRequest:
     return CallRequest(
         contact=contact or make_callable(),

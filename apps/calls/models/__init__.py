@@ -9,6 +9,7 @@ from apps.calls.models.http_tool import HttpTool, HttpToolHeader
 from apps.calls.models.leg import Leg, Party
 from apps.calls.models.number import Carrier, Number, Route
 from apps.calls.models.recording import Recording, RecordingPart
+from apps.calls.models.review import CallReview, ReviewState, Sentiment
 from apps.calls.models.tool import ToolName
 from apps.calls.models.transfer_target import TargetKind, TransferTarget
 from apps.calls.models.turn import Speaker, Turn
@@ -18,6 +19,7 @@ __all__ = [
     "AnswerVerdict",
     "Call",
     "CallEvent",
+    "CallReview",
     "Carrier",
     "CostItem",
     "Direction",
@@ -32,7 +34,9 @@ __all__ = [
     "Provider",
     "Recording",
     "RecordingPart",
+    "ReviewState",
     "Route",
+    "Sentiment",
     "Speaker",
     "TargetKind",
     "ToolName",

@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 from apps.accounts.models import Language
 from apps.calls.models.answering import AnsweringPolicy
 from apps.calls.models.http_tool import HttpTool
+from apps.calls.models.review_policy import ReviewPolicy
 from apps.calls.models.tool import all_tools as all_tools  # the first migration names it here
 from apps.calls.models.tool import usual_tools
 from apps.calls.models.transfer_target import TransferTarget
@@ -47,7 +48,7 @@ class VoiceAIChoice(models.Model):
         abstract = True
 
 
-class VirtualAgent(VoiceAIChoice, AnsweringPolicy):  # type: ignore[django-manager-missing]  # modeltranslation makes it at run time
+class VirtualAgent(VoiceAIChoice, AnsweringPolicy, ReviewPolicy):  # type: ignore[django-manager-missing]  # modeltranslation makes it at run time
     """Who speaks, how, and what they may do. Greeting and instructions exist per language (modeltranslation)."""
 
     name = models.CharField(_("name"), max_length=80, unique=True)

@@ -10,7 +10,7 @@ from django.utils import timezone
 from apps.calls.carriers.base import LineNews, LineStatus, MachineNews, StreamNews, Verdict
 from apps.calls.events import EventKind
 from apps.calls.metrics import CALLS_PLACED, RING_SECONDS, TRANSFERS
-from apps.calls.models import Call, Leg, Party
+from apps.calls.models import AnswerVerdict, Call, Leg, Party
 from apps.calls.services.ending import settle_leg
 from apps.calls.services.media_commands import send_to_session
 from apps.calls.services.steps import mark_accepted
@@ -82,7 +82,7 @@ def leg_progressed(leg_id: int, news: LineNews) -> bool:
                 leg,
                 outcome_of(
                     news.status,
-                    _verdict_of(leg),
+                    _verdict_of(leg, call),
                     was_answered=leg.answered_at is not None or bool(news.duration_s),
                     is_ending=bool(call.end_reason),
                 ),
@@ -295,7 +295,13 @@ def _correct_outcome(call: Call, leg: Leg, verdict: Verdict) -> None:
         send_after_commit(outcome_corrected, call_id=call.pk)
 
 
-def _verdict_of(leg: Leg) -> Verdict:
+_HEARD = {AnswerVerdict.VOICEMAIL: Verdict.MACHINE, AnswerVerdict.HUMAN: Verdict.HUMAN}
+
+
+def _verdict_of(leg: Leg, call: Call) -> Verdict:
+    """What the conversation showed, else the carrier's word."""
+    if leg.party == Party.CUSTOMER and call.answer_verdict in _HEARD:
+        return _HEARD[AnswerVerdict(call.answer_verdict)]
     for verdict in (Verdict.MACHINE, Verdict.HUMAN, Verdict.FAX):
         if leg.answered_by.startswith(verdict):
             return verdict
