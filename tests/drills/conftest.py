@@ -31,6 +31,7 @@ SOON = {
     "LEG_QUIET_S": "9",
     "LEG_UNKNOWN_S": "6",
     "RECONCILE_EVERY_S": "2",
+    "VOICE_AI_TRIES_BEFORE_FAILOVER": "1",
 }
 # The last two digits of a number choose who answers; see apps/sandbox/README.md.
 # First those who talk for a while: as many as there are calls at once, so that others still wait when they talk.
