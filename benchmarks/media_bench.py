@@ -2,8 +2,9 @@
 
 The server runs as the Procfile says, on one core; phones and provider are another process on the other core. Everything
 is on: signatures, one-time tokens, transcripts, usage, events, metrics and limits, with the journal writing to
-PostgreSQL. CPU is what the server's process used, all threads, by the kernel's count. Latencies mean something on a
-machine with nothing else to do; on a busy one, `chrt -f 10 make bench` keeps other work from between.
+PostgreSQL. With ``--provider gemini`` it is what transcoding costs, beside passing sound through: both over TLS, as
+towards real providers. CPU is what the server's process used, all threads, by the kernel's count. Latencies mean
+something on a machine with nothing else to do; on a busy one, `chrt -f 10 make bench` keeps other work from between.
 """
 
 import argparse
@@ -13,8 +14,10 @@ import gc
 import os
 import secrets
 import socket
+import ssl
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator, Sequence
@@ -28,10 +31,13 @@ import psutil
 import uvloop
 from django.core.management import call_command
 
+from benchmarks.gemini_wire import GeminiWire, QuietPhone
 from benchmarks.media_wire import Phone, Wire, percentile, twilio_signature
+from config.run import certificates
 
 ROOT = Path(__file__).resolve().parents[1]
 FRAMES_PER_S = 100  # fifty each way
+SERVERS = {"openai": ["relay", "media"], "gemini": ["media-tls", "gemini"]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +64,7 @@ def main(arguments: Sequence[str]) -> int:
     call_command("migrate", verbosity=0, interactive=False)
     _only_on_core(os.getpid(), 1)
     results: list[Result] = []
-    for server in options.servers:
+    for server in options.servers or SERVERS[options.provider]:
         for n_calls in options.calls:
             results.append(uvloop.run(_measure(server, n_calls, options)))
             _print([results[-1]], with_head=len(results) == 1)
@@ -70,18 +76,22 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks media")
     parser.add_argument("--calls", type=lambda text: [int(n) for n in text.split(",")], default=[20, 50, 75, 100])
     parser.add_argument("--seconds", type=float, default=15.0, help="length of each measurement")
-    parser.add_argument("--servers", type=lambda text: text.split(","), default=["relay", "media"])
+    parser.add_argument("--provider", choices=SERVERS, default="openai")
+    parser.add_argument("--servers", type=lambda text: text.split(","), help="instead of the provider's usual ones")
     return parser.parse_args(list(arguments))
 
 
 async def _measure(server: str, n_calls: int, options: argparse.Namespace) -> Result:
-    wire = Wire()
+    wire = GeminiWire() if server == "gemini" else Wire()
     port, provider_port = _free_port(), _free_port()
-    provider = await wire.serve(provider_port)
-    with _relay(port, provider_port) if server == "relay" else _media(port, provider_port) as process:
+    with contextlib.ExitStack() as stack:
+        tls = stack.enter_context(_tls()) if server in ("media-tls", "gemini") else None
+        provider = await wire.serve(provider_port, tls.server if tls is not None else None)
+        start = _relay(port, provider_port) if server == "relay" else _media(port, provider_port, tls)
+        process = stack.enter_context(start)
         await asyncio.to_thread(_wait_until_up, port, process)
         watched = psutil.Process(process.pid)
-        make = _relay_phones if server == "relay" else _media_phones
+        make = {"relay": _relay_phones, "gemini": _gemini_phones}.get(server, _media_phones)
         warm = await asyncio.to_thread(make, 2, port, wire)
         await _connect(warm, port)
         await wire.talk(warm, for_s=2)
@@ -131,17 +141,40 @@ def _relay(port: int, provider_port: int) -> Iterator[subprocess.Popen[bytes]]:
         yield process
 
 
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """authority: a file that clients have to trust."""
+
+    server: ssl.SSLContext
+    authority: str
+
+
 @contextlib.contextmanager
-def _media(port: int, provider_port: int) -> Iterator[subprocess.Popen[bytes]]:
+def _tls() -> Iterator[Tls]:
+    pair = certificates.for_loopback()
+    with tempfile.TemporaryDirectory() as directory:
+        served, authority = Path(directory) / "served.pem", Path(directory) / "authority.pem"
+        served.write_text(pair.served)
+        authority.write_text(pair.authority)
+        server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        server.load_cert_chain(served)
+        yield Tls(server, str(authority))
+
+
+@contextlib.contextmanager
+def _media(port: int, provider_port: int, tls: Tls | None) -> Iterator[subprocess.Popen[bytes]]:
     line = next(line for line in (ROOT / "Procfile").read_text().splitlines() if line.startswith("media:"))
     environment = os.environ | {
         "BIND": "127.0.0.1",
         "MEDIA_PORT": str(port),
         "PUBLIC_MEDIA_ORIGIN": f"ws://127.0.0.1:{port}",
-        "OPENAI_REALTIME_BASE": f"ws://127.0.0.1:{provider_port}/v1",
+        "OPENAI_REALTIME_BASE": f"{'ws' if tls is None else 'wss'}://127.0.0.1:{provider_port}/v1",
+        "GEMINI_API_BASE": f"https://127.0.0.1:{provider_port}",
+        "GEMINI_API_KEY": "benchmark",
         "MEDIA_MAX_CALLS": "1000",
         "MEDIA_DRAIN_S": "0",
         "LOG_LEVEL": "WARNING",
+        **({} if tls is None else {"SSL_CERT_FILE": tls.authority, "GEMINI_CA_FILE": tls.authority}),
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
     }
     with _running(["sh", "-c", f"exec {line.removeprefix('media:')}"], environment) as process:
@@ -200,7 +233,11 @@ def _relay_phones(n: int, port: int, wire: Wire) -> list[Phone]:
     return [_phone(f"CA{i:032x}", "/", port, wire, signature="", account="AC") for i in range(n)]
 
 
-def _media_phones(n: int, port: int, wire: Wire) -> list[Phone]:
+def _gemini_phones(n: int, port: int, wire: Wire) -> list[Phone]:
+    return _media_phones(n, port, wire, provider="gemini", kind=QuietPhone)
+
+
+def _media_phones(n: int, port: int, wire: Wire, *, provider: str = "openai", kind: type[Phone] = Phone) -> list[Phone]:
     """Calls in progress, as rows, and a phone for each."""
     from django.conf import settings
     from django.utils import timezone
@@ -211,7 +248,7 @@ def _media_phones(n: int, port: int, wire: Wire) -> list[Phone]:
 
     for part in Part.values:
         Price.objects.get_or_create(
-            service="openai",
+            service=provider,
             model="",
             part=part,
             valid_from=date(2026, 1, 1),
@@ -220,8 +257,9 @@ def _media_phones(n: int, port: int, wire: Wire) -> list[Phone]:
     run = secrets.token_hex(4)
     number, _ = Number.objects.get_or_create(e164="+13025550100", defaults={"carrier": "twilio"})
     agent, _ = VirtualAgent.objects.get_or_create(
-        name="Benchmark",
+        name=f"Benchmark {provider}",
         defaults={
+            "provider": provider,
             "speaks_as": "Ada",
             "company": "Acme",
             "greeting": "Hello, an AI is speaking.",
@@ -262,20 +300,22 @@ def _media_phones(n: int, port: int, wire: Wire) -> list[Phone]:
         signature = twilio_signature(f"ws://127.0.0.1:{port}{path}", settings.TWILIO_AUTH_TOKEN)
         phones.append((call_sid, path, signature))
     return [
-        _phone(call_sid, path, port, wire, signature=signature, account=settings.TWILIO_ACCOUNT_SID)
+        _phone(call_sid, path, port, wire, signature=signature, account=settings.TWILIO_ACCOUNT_SID, kind=kind)
         for call_sid, path, signature in phones
     ]
 
 
-def _phone(call_sid: str, path: str, port: int, wire: Wire, *, signature: str, account: str) -> Phone:
-    return Phone(
+def _phone(
+    call_sid: str, path: str, port: int, wire: Wire, *, signature: str, account: str, kind: type[Phone] = Phone
+) -> Phone:
+    return kind(
         url_path=path, host=f"127.0.0.1:{port}", signature=signature, call_sid=call_sid, account=account, wire=wire
     )
 
 
 # ── What a person reads ─────────────────────────────────────────────────────────────────────────────────────
 _HEAD = (
-    f"{'server':<8}{'calls':>6}{'CPU/call-s':>12}{'CPU/frame':>11}{'calls/core':>12}{'added p50':>11}{'added p99':>11}"
+    f"{'server':<10}{'calls':>6}{'CPU/call-s':>12}{'CPU/frame':>11}{'calls/core':>12}{'added p50':>11}{'added p99':>11}"
     f"{'lost':>6}{'memory/call':>13}{'clear p50':>11}{'clear p99':>11}"
 )
 
@@ -290,18 +330,19 @@ def _print(results: Sequence[Result], *, with_head: bool) -> None:
             else f"{'–':>11}{'–':>11}"
         )
         print(
-            f"{r.server:<8}{r.n_calls:>6}{r.cpu_ms:>9.2f} ms{r.frame_us:>8.1f} µs{1000 / r.cpu_ms:>12.0f}"
+            f"{r.server:<10}{r.n_calls:>6}{r.cpu_ms:>9.2f} ms{r.frame_us:>8.1f} µs{1000 / r.cpu_ms:>12.0f}"
             f"{r.p50_ms:>8.2f} ms{r.p99_ms:>8.2f} ms{r.lost:>6}{r.memory_kb:>10.0f} kB{clear}",
             flush=True,
         )
 
 
 def _print_ratios(results: Sequence[Result]) -> None:
-    relay = {r.n_calls: r for r in results if r.server == "relay"}
+    """Against the first server at the same number of calls."""
+    first = {r.n_calls: r for r in results if r.server == results[0].server}
     for r in results:
-        if r.server != "relay" and (yardstick := relay.get(r.n_calls)) is not None:
+        if r.server != results[0].server and (yardstick := first.get(r.n_calls)) is not None:
             print(
-                f"media against the relay at {r.n_calls} calls: CPU × {r.cpu_ms / yardstick.cpu_ms:.2f},"
+                f"{r.server} against {yardstick.server} at {r.n_calls} calls: CPU × {r.cpu_ms / yardstick.cpu_ms:.2f},"
                 f" p50 × {r.p50_ms / yardstick.p50_ms:.2f}, p99 × {r.p99_ms / yardstick.p99_ms:.2f}"
             )
 

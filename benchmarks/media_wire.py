@@ -10,6 +10,7 @@ import base64
 import hashlib
 import hmac
 import re
+import ssl
 import struct
 import time
 from collections.abc import Callable
@@ -240,6 +241,10 @@ class NullProvider(Peer):
         )
         self.is_open = True
         self._wire.providers.add(self)
+        self.greet(head)
+
+    def greet(self, head: bytes) -> None:
+        """What it says first."""
         if b"/v1/realtime" in head.split(b"\r\n", 1)[0]:
             self.send(b'{"type":"session.created","session":{"id":"sess_1","expires_at":4000000000}}')
         else:
@@ -281,10 +286,17 @@ class NullProvider(Peer):
             self._end_response("completed")
             self._begin_response()
         if self._n % self.WORD_FRAMES == 0:
-            self.send(
-                b'{"type":"response.output_audio_transcript.delta","event_id":"e","response_id":"resp_%d","item_id":"item_%d",'
-                b'"output_index":0,"content_index":0,"delta":"some words "}' % (self._n_items, self._n_items)
-            )
+            self.words()
+        self.say()
+
+    def words(self) -> None:
+        self.send(
+            b'{"type":"response.output_audio_transcript.delta","event_id":"e","response_id":"resp_%d","item_id":"item_%d",'
+            b'"output_index":0,"content_index":0,"delta":"some words "}' % (self._n_items, self._n_items)
+        )
+
+    def say(self) -> None:
+        """One frame of the AI's."""
         self.send(self._before + stamp() + _SILENCE + b'"}')
 
     def _new_item(self) -> None:
@@ -352,8 +364,12 @@ class Wire:
         self._phase += 37
         return self._phase
 
-    async def serve(self, port: int) -> asyncio.AbstractServer:
-        return await asyncio.get_running_loop().create_server(lambda: NullProvider(self), "127.0.0.1", port)
+    def provider(self) -> NullProvider:
+        """The provider's end of one more connection."""
+        return NullProvider(self)
+
+    async def serve(self, port: int, tls: ssl.SSLContext | None = None) -> asyncio.AbstractServer:
+        return await asyncio.get_running_loop().create_server(self.provider, "127.0.0.1", port, ssl=tls)
 
     async def talk(self, phones: list[Phone], *, for_s: float) -> None:
         """Let every phone send a frame each 20 ms, spread evenly over the 20 ms."""
