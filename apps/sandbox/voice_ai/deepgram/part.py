@@ -40,7 +40,7 @@ class PartRecord:
 
 
 class Part:
-    """One socket. n_responses counts what the part does: turns that were heard, or sentences that were spoken."""
+    """One socket. n_responses counts what the part does: turns that were heard, or answers that were spoken."""
 
     def __init__(self, world: World, part: str, model: str, line: Outgoing, faults: list[Fault]) -> None:
         self.world = world
@@ -117,7 +117,7 @@ class Part:
         return self._faults.take(kind, self.n_responses)
 
     def begin(self) -> float:
-        """One more turn or sentence. Returns how many seconds it is late."""
+        """One more turn or answer. Returns how many seconds it is late."""
         self.n_responses += 1
         self._is_stalled = self._is_stalled or self.trouble("stall") is not None
         slow = self.trouble("slow")

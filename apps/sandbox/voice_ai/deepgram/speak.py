@@ -43,6 +43,7 @@ class SpeakSession(Part):
         self._flushes: deque[float] = deque()
         self._sequence = 0
         self._is_closing = False
+        self._late_s = 0.0
         self._task: asyncio.Task[None] | None = None
 
     def open(self) -> None:
@@ -100,6 +101,8 @@ class SpeakSession(Part):
         self._waiting.append(" ".join(self._text).strip())
         self._text.clear()
         if self._task is None or self._task.done():
+            # What comes while it is still speaking belongs to the same answer.
+            self._late_s = self.begin()
             self._task = asyncio.get_running_loop().create_task(self._make_sound())
 
     def _clear(self) -> None:
@@ -124,7 +127,7 @@ class SpeakSession(Part):
             self.hang_up(1000)
 
     async def _say(self, text: str) -> None:
-        late_s = self.begin()
+        late_s, self._late_s = self._late_s, 0.0
         await asyncio.sleep(_FIRST_SOUND_S / self.world.speed + late_s)
         sound = self.world.synthesise(text, self._language, "b")
         fault = self.trouble("disconnect")
