@@ -196,6 +196,7 @@ async def test_ears_that_are_lost_say_so(ai, host):
             await talk.say("interested")
             await talk.until_done()
     assert (error.value.code, error.value.retryable) == ("listen_closed_1011", True)
+    assert line("interested").text.startswith(talk.heard()[0])  # what there was of it is not lost
 
 
 async def test_a_voice_that_is_lost_in_mid_sentence_says_so(ai, host):
@@ -216,6 +217,22 @@ async def test_a_voice_that_is_lost_while_it_has_nothing_to_say_is_fetched_back(
         await ai.speak(GREET)
         await talk.until_done(2)
     assert talk.spoken() == [GREETING, GREETING]
+
+
+async def test_what_the_caller_says_while_a_part_is_lost_is_kept_for_the_next_connection(ai, host):
+    await host.order("disconnect", provider="deepgram/speak")
+    async with conversing(ai, BRIEF) as talk:
+        await ai.speak(GREET)
+        with pytest.raises(VoiceAIError):
+            await talk.until_done()
+        sound = clip("interested")[: 160 * 50]  # the ears are still there, but nobody will read what they hear
+        await talk.hear(sound)
+    assert ai.n_dropped == 0
+    async with conversing(ai, BRIEF, PastTurn("ai", GREETING)) as again:
+        await again.hear(clip("interested")[160 * 50 :] + silence(700))
+        await again.until(again.heard)
+        await again.until_done()
+    assert again.heard() == [line("interested").text]
 
 
 @pytest.mark.parametrize(

@@ -105,7 +105,7 @@ class Deepgram:
         self._brief: VoiceBrief | None = None
         self._answer: _Answer | None = None
         self._caller_item = ""  # the turn the caller is speaking now
-        self._told_text = ""
+        self._heard_text = self._told_text = ""
         self._billed_ms = 0
         self._next_told: str | None = None  # an answer that is owed: what it is told, "" for nothing
         self._next_speaker: Speaker | None = None
@@ -180,9 +180,16 @@ class Deepgram:
             self._lose(VoiceAIError("internal", type(error).__name__, retryable=True))
 
     def _lose(self, error: VoiceAIError) -> None:
-        if not self._is_lost:
-            self._is_lost = True
-            self._out.fail(error)
+        """Nothing is heard or said any more until it is opened again; what was heard so far is told."""
+        if self._is_lost:
+            return
+        self._is_lost = True
+        if self._caller_item and self._heard_text:
+            at_ms = self._listener.sent_ms if self._listener is not None else 0
+            self._out.put(SpeechStopped(self._caller_item, at_ms))
+            self._out.put(CallerTranscript(self._caller_item, self._heard_text, is_final=True))
+        self._bill_listening()
+        self._out.fail(error)
 
     # ── From the session ────────────────────────────────────────────────────────────────────────────────────
     async def send_audio(self, audio: Audio) -> None:
@@ -197,7 +204,7 @@ class Deepgram:
             waiting.append(data)  # the oldest gives way
 
     def _give(self, data: bytes) -> bool:
-        return self._listener is not None and self._listener.send(data)
+        return self._listener is not None and not self._is_lost and self._listener.send(data)
 
     async def speak(self, prompt: str) -> None:
         self._owe(prompt)
@@ -273,13 +280,15 @@ class Deepgram:
             raise VoiceAIError("listen_closed_1000", retryable=True)
 
     async def _caller_began(self, event: Began) -> None:
-        self._caller_item, self._told_text, self._idle_since_ms = f"heard_{uuid4().hex[:16]}", "", None
+        self._caller_item, self._heard_text, self._told_text = f"heard_{uuid4().hex[:16]}", "", ""
+        self._idle_since_ms = None
         self._out.put(SpeechStarted(self._caller_item, event.at_ms))
         if self._answer is not None:
             await self._abort(self._answer)
 
     def _caller_goes_on(self, event: Heard) -> None:
         """Pass on what is new, as long as it only grows; the whole comes at the end."""
+        self._heard_text = event.text
         if event.text.startswith(self._told_text) and len(event.text) > len(self._told_text):
             self._out.put(CallerTranscript(self._caller_item, event.text[len(self._told_text) :]))
             self._told_text = event.text
@@ -312,6 +321,7 @@ class Deepgram:
             or self._answer is not None
             or self._caller_item
             or self._listener is None
+            or self._is_lost
             or (not self._next_told and self._dialogue.waits_for_tools and self._last_is_answer())
         ):
             return
