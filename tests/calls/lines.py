@@ -10,6 +10,7 @@ import websockets
 from django.utils import timezone
 
 from apps.calls.carriers.media import codec_for
+from apps.calls.media.frames import Audio
 from apps.calls.models import Call, Leg
 from apps.calls.services.placing import place_calls
 from tests.factories.calls import make_callable, make_request
@@ -28,6 +29,7 @@ class MediaServer:
         self.port = free_port()
         self.opened: list[tuple[str, dict]] = []  # path, and what an ASGI server would make of the request
         self.frames: list = []
+        self.speaks = False  # a second of sound, at the first sound of the other side
         self._loop = asyncio.new_event_loop()
         self._ready = threading.Event()
         self._sockets: set = set()
@@ -69,8 +71,12 @@ class MediaServer:
         codec = codec_for(path.split("/")[2])
         try:
             async for message in stream:
-                if (frame := codec.decode(message)) is not None:
-                    self.frames.append(frame)
+                if (frame := codec.decode(message)) is None:
+                    continue
+                self.frames.append(frame)
+                if self.speaks and isinstance(frame, Audio):
+                    self.speaks = False
+                    await stream.send(codec.encode(Audio.of(bytes([0x10, 0x90]) * 4000)))
         except websockets.ConnectionClosed:
             pass
         finally:
