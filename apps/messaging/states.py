@@ -13,7 +13,7 @@ class MessageState(models.TextChoices):
     DELIVERED = "delivered", _("delivered")
     UNDELIVERED = "undelivered", _("not delivered")
     FAILED = "failed", _("failed")
-    REFUSED = "refused", _("not sent: the rules do not allow it")
+    REFUSED = "refused", _("not allowed")
     RECEIVED = "received", _("received")
 
 

@@ -1,8 +1,14 @@
 // The sections of a form that hold one language each, as tabs; without this script they stay one below the other.
 const sections = [...document.querySelectorAll("fieldset.language-tab")];
 
+// A text is missing where English has one, or must have one; a voice has a usual one.
 function isMissing(section) {
-  return [...section.querySelectorAll("input[type=text], textarea")].some((field) => !field.value.trim());
+  return [...section.querySelectorAll("input[type=text], textarea")].some((field) => {
+    const name = field.id.replace(/_[a-z]{2}$/, "");
+    const english = document.getElementById(`${name}_en`);
+    if (field.value.trim() || name === "id_voice") return false;
+    return english === field ? field.required : Boolean(english?.value.trim());
+  });
 }
 
 function start() {

@@ -207,9 +207,9 @@ class VirtualAgentAdmin(LanguageTabs, BackOfficeAdmin[VirtualAgent]):
         ),
     )
 
-    class Media:
-        js = (Script("js/admin-voice-ai.js", type="module"),)
-        css = {"all": ("css/admin-voice-ai.css",)}
+    class Media(LanguageTabs.Media):
+        js = (*LanguageTabs.Media.js, Script("js/admin-voice-ai.js", type="module"))
+        css = {"all": (*LanguageTabs.Media.css["all"], "css/admin-voice-ai.css")}
 
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).prefetch_related("fallbacks")

@@ -1,5 +1,6 @@
 """Whom a virtual agent may hand calls to, and which services of yours it may ask."""
 
+import json
 from collections.abc import Mapping
 from typing import Any, ClassVar
 from zoneinfo import available_timezones
@@ -22,6 +23,7 @@ from django.utils.translation import gettext_lazy as _
 from apps.calls.admin.languages import LanguageTabs, language_tabs
 from apps.calls.http_templates import BadToolArguments
 from apps.calls.models import HttpTool, HttpToolHeader, TransferTarget
+from apps.calls.models.http_tool import no_arguments
 from apps.calls.models.transfer_target import Weekday
 from apps.calls.services.http_tools import try_http_tool
 from apps.core.admin_site import Group
@@ -118,6 +120,34 @@ class HeaderInline(admin.TabularInline[HttpToolHeader, HttpTool]):
     fields = ("name", "new_value", "is_secret")
 
 
+class IndentedJSON(json.JSONEncoder):
+    """As people write it."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{**options, "indent": 2, "sort_keys": False})
+
+
+class HttpToolForm(ModelForm[HttpTool]):
+    parameters = forms.JSONField(
+        label=_("Arguments"),
+        encoder=IndentedJSON,
+        initial=no_arguments,
+        widget=forms.Textarea(attrs={"rows": 12, "cols": 80, "spellcheck": "false"}),
+        help_text=HttpTool._meta.get_field("parameters").help_text,
+    )
+
+    class Meta:
+        model = HttpTool
+        fields = ("parameters",)  # the sections of the form add the rest
+        widgets = {
+            "description": forms.Textarea(attrs={"rows": 3, "cols": 80}),
+            "url": forms.TextInput(attrs={"size": 80, "spellcheck": "false"}),
+            "max_bytes": forms.NumberInput(attrs={"size": 10}),
+            "success_text": forms.Textarea(attrs={"rows": 3, "cols": 80}),
+            "failure_text": forms.Textarea(attrs={"rows": 2, "cols": 80}),
+        }
+
+
 class TryForm(forms.Form):
     arguments = forms.JSONField(
         label=_("Arguments"),
@@ -139,6 +169,7 @@ class HttpToolAdmin(BackOfficeAdmin[HttpTool]):
     list_display = ("name", "method", "url", "used_by", "is_active")
     list_filter = ("method", "is_active")
     search_fields = ("name", "description", "url")
+    form = HttpToolForm
     inlines = (HeaderInline,)
     readonly_fields = ("try_link",)
     fieldsets = (
@@ -146,7 +177,7 @@ class HttpToolAdmin(BackOfficeAdmin[HttpTool]):
         (
             _("The request"),
             {
-                "fields": (("method", "url"), "parameters", ("timeout_s", "max_bytes")),
+                "fields": ("method", "url", "parameters", ("timeout_s", "max_bytes")),
                 "description": _(
                     "Arguments come from a conversation with a stranger: they reach path, query and body only. "
                     "Redirects are not followed, private addresses not reached, and nothing is repeated."
