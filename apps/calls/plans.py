@@ -13,8 +13,9 @@ from django.utils import timezone
 
 from apps.accounts.models import Language
 from apps.calls.bridge.limits import Limits
-from apps.calls.bridge.plan import CallPlan, Engine, RecordingPlan, instructions_for
-from apps.calls.models import Call, Carrier, Leg, Speaker, Turn, VirtualAgent, VoiceAIChoice
+from apps.calls.bridge.plan import CallPlan, Engine, RecordingPlan, instructions_for, not_transferred_prompt
+from apps.calls.events import EventKind
+from apps.calls.models import Call, CallEvent, Carrier, Leg, Speaker, Turn, VirtualAgent, VoiceAIChoice
 from apps.calls.opening import answering, opening
 from apps.calls.services.handover import last_resort_of
 from apps.calls.services.recordings import is_refused
@@ -131,6 +132,7 @@ def _plan(leg: Leg) -> CallPlan:
         recording=recording,
         is_recording_announced=openings[call.language].is_recording_announced,
         answering=answering(agent, values=values, languages=Language.values),
+        opening_prompt=not_transferred_prompt(call.language) if opened_before and _was_not_transferred(call.pk) else "",
         last_resort_transfer_to=last_resort_of(agent, now=now),
         changes_to=frozenset(Language.values) if agent.changes_language else frozenset(),
     )
@@ -189,6 +191,13 @@ def _voice(choice: VoiceAIChoice, language: str) -> str:
     if not chosen and ANY_LANGUAGE in CAPABILITIES[choice.provider].voices:
         chosen = getattr(choice, "voice_en", None)
     return str(chosen or usual_voice(choice.provider, language))
+
+
+def _was_not_transferred(call_id: int) -> bool:
+    """Whether this stream is there because the call could not be given to somebody else."""
+    kinds = [EventKind.SESSION_STARTED, EventKind.TRANSFER_FAILED]
+    last = CallEvent.objects.filter(call_id=call_id, kind__in=kinds).order_by("-at", "-pk").first()
+    return last is not None and last.kind == EventKind.TRANSFER_FAILED
 
 
 def _history(call_id: int) -> list[PastTurn]:

@@ -15,6 +15,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from apps.calls.bridge import phrase_book
 from apps.calls.models import Call, CallEvent, CostItem, Leg, Turn
 from apps.calls.services.placing import CallBrief
+from apps.core import breaker
 from tests.calls.media_server import FRAME, Carrier, EchoProvider, MediaServer, eventually, free_port, media_server
 from tests.factories.calls import make_call, make_callable, make_leg, signature
 
@@ -383,6 +384,19 @@ def test_a_provider_lost_in_mid_call_is_found_again(media, provider):
     kinds = list(CallEvent.objects.filter(call=leg.call).order_by("pk").values_list("kind", flat=True))
     assert kinds.index("ai_failed") < kinds.index("reconnected")
     assert phrase.text.startswith(Turn.objects.get(call=leg.call, speaker="system").text)
+
+
+def test_a_breaker_opened_and_closed_elsewhere_holds_for_calls_in_progress(media, provider):
+    """As an operator does it in the back office, in another process."""
+    breaker.open("openai", for_s=300)
+    time.sleep(1.5)  # processes exchange what they know once a second
+    leg = make_stream()
+    with media.call(leg):
+        failed = eventually(lambda: CallEvent.objects.filter(call=leg.call, kind="ai_failed").first())
+        assert failed.data["error"] == "circuit_open"
+        breaker.close("openai")
+        ready(provider, leg)
+    media.wait_idle()
 
 
 # ── The process ─────────────────────────────────────────────────────────────────────────────────────────────

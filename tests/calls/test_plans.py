@@ -4,10 +4,17 @@ from zoneinfo import ZoneInfo
 import pytest
 from django.utils import timezone, translation
 
-from apps.calls.models import Leg, Turn
+from apps.calls.models import CallEvent, Leg, Turn
 from apps.calls.plans import StreamRefused, load_plan
 from apps.calls.voice_ai.base import PastTurn
-from tests.factories.calls import make_call, make_callable, make_disposition, make_leg, make_virtual_agent
+from tests.factories.calls import (
+    make_call,
+    make_callable,
+    make_disposition,
+    make_leg,
+    make_transfer_target,
+    make_virtual_agent,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -92,3 +99,39 @@ def test_a_call_from_nobody_we_know_has_a_plan_too(leg):
     plan = load_plan(leg.media_token, "twilio")
     assert plan.greeting.startswith("Hola, soy Ada. ")
     assert "Contact:" not in plan.brief.instructions
+
+
+def test_who_takes_over_when_every_voice_ai_fails_is_known_before_the_first_word(leg):
+    assert load_plan(leg.media_token, "twilio").last_resort_transfer_to == ""
+    leg.call.virtual_agent.last_resort_target = make_transfer_target(e164="+12025550147")
+    leg.call.virtual_agent.save()
+    reopen(leg)
+    assert load_plan(leg.media_token, "twilio").last_resort_transfer_to == "+12025550147"
+
+
+def test_a_stream_after_a_transfer_that_failed_begins_with_saying_so(leg):
+    load_plan(leg.media_token, "twilio")
+    CallEvent.objects.create(call=leg.call, kind="session_started")
+    reopen(leg)
+    assert load_plan(leg.media_token, "twilio").opening_prompt == ""
+    CallEvent.objects.create(call=leg.call, kind="transfer_failed", data={"to": "+12•••", "reason": "busy"})
+    reopen(leg)
+    prompt = load_plan(leg.media_token, "twilio").opening_prompt
+    assert "could not be passed on" in prompt
+    assert "Spanish" in prompt
+
+
+def test_recorded_phrases_are_no_part_of_what_was_said(leg):
+    load_plan(leg.media_token, "twilio")
+    for n, (speaker, text) in enumerate([("ai", "Hello."), ("system", "One moment, please."), ("caller", "Yes?")]):
+        Turn.objects.create(
+            call=leg.call, speaker=speaker, text=text, item_id=str(n), started_ms=n, ended_ms=n, at=timezone.now()
+        )
+    reopen(leg)
+    history = load_plan(leg.media_token, "twilio").history
+    assert history == [PastTurn("ai", "Hello."), PastTurn("caller", "Yes?")]
+
+
+def reopen(leg: Leg) -> None:
+    """As a lost stream is given another one."""
+    Leg.objects.filter(pk=leg.pk).update(media_token_expires_at=timezone.now() + timedelta(seconds=60))

@@ -104,7 +104,7 @@ class Conversation:
         self._has_begun = bool(plan.history)  # the person has been greeted
         self._owes_speech = False
         self._given_from_ms = 0.0  # where the sound begins that the present voice AI was given
-        self._prompt = ""
+        self._prompt = plan.opening_prompt
         self._notes: list[str] = []
         self._item_now = ""
         self._n_failed = 0

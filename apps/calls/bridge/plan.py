@@ -43,7 +43,8 @@ class CallPlan:
     the call broke; history: what was said in it. time_zone: the contact's, an IANA name. last_resort_transfer_to: who
     takes the call when no voice AI can, E.164, "" for nobody. recording: None where the call is not to be recorded.
     is_recording_announced: the opening says that it is, in the call's language. answering: what to do about whoever
-    picks up. changes_to: languages the conversation may go on in, its own among them; empty if it keeps its own.
+    picks up. opening_prompt: what the AI is to say first, where that is neither the greeting nor an excuse for a
+    disturbed line. changes_to: languages the conversation may go on in, its own among them; empty if it keeps its own.
     """
 
     call_id: int
@@ -61,6 +62,7 @@ class CallPlan:
     history: Sequence[PastTurn] = ()
     offset_ms: int = 0
     last_resort_transfer_to: str = ""
+    opening_prompt: str = ""
     recording: RecordingPlan | None = None
     is_recording_announced: bool = False
     answering: AnsweringPlan = field(default_factory=AnsweringPlan)
@@ -140,6 +142,14 @@ def resume_prompt(language: str) -> str:
     return (
         f"The connection was disturbed for a moment. In {name}, apologise in a few words and go on with the "
         "conversation where it stopped. Do not greet again."
+    )
+
+
+def not_transferred_prompt(language: str) -> str:
+    name = LANGUAGE_NAMES.get(language, language)
+    return (
+        f"The call could not be passed on: nobody took it. In {name}, say so in one sentence, and ask how else you can "
+        "help. Do not greet again."
     )
 
 

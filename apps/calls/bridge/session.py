@@ -174,7 +174,10 @@ class Session:
             n_told = len(self._keys)
             await self._sleep(self._limits.keys_s)
         keys, self._keys = self._keys, ""
-        await self.note(f"The caller pressed {keys}.")
+        if self._recorder.is_paused:  # a card number, perhaps: nobody's business, the provider's neither
+            await self.note(f"The caller pressed {len(keys)} keys, which are kept secret.")
+        else:
+            await self.note(f"The caller pressed {keys}.")
 
     # ── What others ask of it ───────────────────────────────────────────────────────────────────────────────
     def command(self, command: Command) -> None:

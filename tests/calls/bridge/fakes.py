@@ -204,6 +204,7 @@ def make_plan(
     offset_ms: int = 0,
     providers: Sequence[str] = ("fake",),
     last_resort_transfer_to: str = "",
+    opening_prompt: str = "",
     **limits,
 ) -> CallPlan:
     def brief(language: str) -> VoiceBrief:
@@ -225,6 +226,7 @@ def make_plan(
         history=history,
         offset_ms=offset_ms,
         last_resort_transfer_to=last_resort_transfer_to,
+        opening_prompt=opening_prompt,
     )
 
 

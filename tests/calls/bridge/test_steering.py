@@ -19,6 +19,7 @@ from apps.calls.media.frames import (
     Usage,
     Used,
 )
+from apps.calls.voice_ai.base import PastTurn
 from tests.calls.bridge.fakes import FRAME, Conversation
 
 
@@ -158,6 +159,17 @@ async def test_keys_pressed_one_after_another_are_told_together(talk):
     assert talk.ai.all("note")[-1] == ("note", "The caller pressed #.")
 
 
+async def test_keys_pressed_while_the_recording_is_paused_are_nobodys_business():
+    tape = TapeRecorder()
+    tape.is_paused = True
+    talk = Conversation(recorder=tape).start()
+    await talk.settle()
+    await talk.hears(Dtmf("4"), Dtmf("2"))
+    await talk.wait(1.5)
+    assert talk.ai.all("note") == [("note", "The caller pressed 2 keys, which are kept secret.")]
+    await talk.hang_up()
+
+
 # ── Tools ───────────────────────────────────────────────────────────────────────────────────────────────────
 async def test_a_tool_may_press_keys(talk):
     talk.sink.result = ToolResult("Done: the keys were pressed.", digits="12")
@@ -178,6 +190,13 @@ async def test_a_transfer_waits_for_the_ais_next_sentence(talk):
     await talk.wait(0.5)
     assert await talk.end() == SessionEnd(Cause.TRANSFERRED, "+12125550123")
     assert not talk.sink.last("a1").was_interrupted
+
+
+async def test_a_caller_who_comes_back_from_a_transfer_is_told_that_it_did_not_work():
+    talk = Conversation(history=[PastTurn("ai", "I connect you.")], opening_prompt="Say that nobody took it.").start()
+    await talk.settle()
+    assert talk.ai.all("speak") == [("speak", "Say that nobody took it.")]
+    await talk.hang_up()
 
 
 async def test_a_tool_may_end_the_call_once_the_goodbye_is_heard(talk):
