@@ -365,6 +365,7 @@ _RECORDING_STORAGES: dict[str, dict[str, Any]] = {
             "location": env_str("RECORDING_S3_PREFIX", "recordings"),
             "region_name": env_str("RECORDING_S3_REGION", "") or None,
             "endpoint_url": env_str("RECORDING_S3_ENDPOINT", "") or None,
+            "addressing_style": "path" if env_str("RECORDING_S3_ENDPOINT", "") else None,
             # Empty: whatever the machine's role, profile or AWS_… variables give.
             "access_key": env_str("RECORDING_S3_ACCESS_KEY", "") or None,
             "secret_key": env_str("RECORDING_S3_SECRET_KEY", "") or None,

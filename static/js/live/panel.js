@@ -1,5 +1,6 @@
 // The chosen call at the side: fetched once, then kept moving by the same news as the tiles.
 import { minutesSeconds } from "../lib/time.js";
+import { toast } from "../lib/toast.js";
 import { badgeOf, copy, setBadge, setText } from "./parts.js";
 
 export class Panel {
@@ -17,6 +18,11 @@ export class Panel {
     });
     document.addEventListener("keydown", (event) => {
       if (event.key === "Escape" && this.id && !document.querySelector("dialog[open]")) this.close();
+    });
+    this.place.addEventListener("submit", (event) => {
+      if (!("recordingControl" in event.target.dataset)) return;
+      event.preventDefault();
+      this.#control(event.target);
     });
     window.addEventListener("popstate", () => {
       const asked = Number(new URLSearchParams(location.search).get("call")) || null;
@@ -59,6 +65,7 @@ export class Panel {
       delete timer.dataset.since;
       setText(timer, minutesSeconds((Date.parse(card.ended_at) - Date.parse(card.answered_at ?? card.created_at)) / 1000));
       inside.querySelector("[data-end]")?.remove();
+      inside.querySelector("[data-recording-control]")?.remove();
     } else if (card.answered_at) timer.dataset.since = card.answered_at;
   }
 
@@ -79,6 +86,15 @@ export class Panel {
     }
     inside.querySelector("[data-silent]").hidden = true;
     if (isAtEnd) this.#toEnd();
+  }
+
+  // Pausing the recording: the session does it a moment later, and then the panel says so.
+  async #control(form) {
+    const button = form.querySelector("button");
+    button.disabled = true;
+    const answer = await fetch(form.action, { method: "POST", body: new FormData(form), headers: { "X-Requested-With": "fetch" } });
+    if (answer.ok) toast((await answer.json()).message, "ok");
+    setTimeout(() => this.refresh(), 800);
   }
 
   #newTurn(turn, inside) {
