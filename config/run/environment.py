@@ -95,6 +95,7 @@ def _at_the_sandbox(
     accounts = secrets_store.sandbox_secrets(layout)
     if given.get("SANDBOX_SPEED", "1") != "1":  # its people talk faster than a line in earnest may
         environment = {"MEDIA_BURST_S": "3600"} | environment
+    environment = _ACCOUNTS_HERE | environment
     environment = environment | {
         "SANDBOX_CARRIER_PORT": str(switches.carrier_port),
         "SANDBOX_AI_PORT": str(switches.ai_port),
@@ -115,6 +116,10 @@ def _at_the_sandbox(
 
 # What an operator would set for a provider whose webhooks come from an own network, and its application there.
 _HERE = {"TELNYX": {"TELNYX_CONNECTION_ID": "1494404757140276705", "TELNYX_WEBHOOK_IPS": "127.0.0.1/32"}}
+
+
+# The sandbox's accounts may place more than a new one in earnest.
+_ACCOUNTS_HERE = {"TWILIO_CALLS_PER_SECOND": "200", "TELNYX_CALLS_PER_SECOND": "200"}
 
 
 def what_numbers_call(origin: str) -> dict[str, str]:

@@ -442,6 +442,12 @@ DEEPGRAM_API_KEY = env_str("DEEPGRAM_API_KEY", "")
 DEEPGRAM_API_BASE = env_str("DEEPGRAM_API_BASE", "https://api.deepgram.com").rstrip("/")
 
 CARRIER_TIMEOUT_S = env_int("CARRIER_TIMEOUT_S", 10)
+# What each carrier's account is granted, whatever the campaigns ask for: calls placed per second, and live at once.
+# 0: as many as there are. One per second is what an account has before its owner asks for more.
+TWILIO_CALLS_PER_SECOND = env_int("TWILIO_CALLS_PER_SECOND", 1)
+TWILIO_MAX_CONCURRENT = env_int("TWILIO_MAX_CONCURRENT", 0)
+TELNYX_CALLS_PER_SECOND = env_int("TELNYX_CALLS_PER_SECOND", 1)
+TELNYX_MAX_CONCURRENT = env_int("TELNYX_MAX_CONCURRENT", 0)
 # A call that could not be given to the carrier is tried again after so long, then after twice as long, and so on.
 DIAL_AGAIN_S = env_int("DIAL_AGAIN_S", 15)
 # A call of which nothing was heard for so long is asked for at the carrier.

@@ -15,6 +15,9 @@ os.environ.setdefault("TELNYX_WEBHOOK_IPS", "127.0.0.1/32")
 os.environ.setdefault("API_ANON_PER_MINUTE", "1000000")
 os.environ.setdefault("API_USER_PER_MINUTE", "1000000")
 os.environ.setdefault("API_LOGIN_PER_MINUTE", "1000000")
+# Nor do calls of one test wait for those of another; the tests of the account's pace set their own.
+os.environ.setdefault("TWILIO_CALLS_PER_SECOND", "0")
+os.environ.setdefault("TELNYX_CALLS_PER_SECOND", "0")
 # Each worker of pytest-xdist has a Redis database of its own, as it has a PostgreSQL one: 0 stays with a plain run.
 if (worker := os.environ.get("PYTEST_XDIST_WORKER", "")) and "REDIS_URL" in os.environ:
     os.environ["REDIS_URL"] = f"{os.environ['REDIS_URL'].rsplit('/', 1)[0]}/{int(worker.removeprefix('gw')) % 15 + 1}"

@@ -10,7 +10,7 @@ import pytest
 from django.conf import settings
 from redis import Redis
 
-from apps.core.rate import wait_turn
+from apps.core.rate import Held, held_s, hold, near_turn, start_together, wait_turn
 
 
 def _most_within(times: list[float], window_s: float) -> int:
@@ -113,3 +113,43 @@ def test_keys_do_not_wait_for_each_other():
 def test_a_pace_of_nothing_is_an_error():
     with pytest.raises(ValueError, match="above 0"):
         wait_turn("x", per_second=0, max_wait_s=1)
+
+
+def test_what_stands_under_two_paces_keeps_both():
+    """Threads of two quick campaigns share an account: it keeps its own pace in any sliding second."""
+    account, campaigns = uuid.uuid4().hex, [uuid.uuid4().hex for _ in range(2)]
+    until = time.monotonic() + 3
+
+    def work(campaign: str) -> None:
+        while time.monotonic() < until:
+            turns = [near_turn(campaign, per_second=15, max_wait_s=5), near_turn(account, per_second=20, max_wait_s=5)]
+            start_together(turns)
+
+    threads = [threading.Thread(target=work, args=(campaigns[n % 2],)) for n in range(12)]
+    with _granted(account) as starts, _granted(campaigns[0]) as of_one:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert _most_within(starts, 1.0) <= 20
+    assert _most_within(of_one, 1.0) <= 15
+    assert len(starts) > 40
+    assert len(of_one) < len(starts)
+
+
+def test_a_pace_that_is_held_lets_nobody_start_until_then():
+    key, other = uuid.uuid4().hex, uuid.uuid4().hex
+    turn, besides = near_turn(key, per_second=50, max_wait_s=1), near_turn(other, per_second=1, max_wait_s=1)
+    hold(key, 0.5)
+    hold(key, 0.1)  # of two moments the later one holds
+    with pytest.raises(Held) as held:
+        near_turn(key, per_second=50, max_wait_s=5)
+    assert 0.3 < held.value.for_s <= 0.5
+    with pytest.raises(Held):
+        start_together([besides, turn])
+    assert held_s([other, key])[0] == 0
+    assert 0.3 < held_s([other, key])[1] <= 0.5
+    besides.start()  # nothing was counted for it
+    time.sleep(0.5)
+    assert wait_turn(key, per_second=50, max_wait_s=1)
+    assert held_s([key]) == [0]

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import structlog
@@ -11,6 +12,7 @@ from django.db.models import Q, TextField
 from django.utils import timezone
 
 from apps.calls import adapters
+from apps.calls.carrier_accounts import limits_of, pace_key
 from apps.calls.carriers.base import CarrierError, Fault, PlaceRequest
 from apps.calls.events import LIVE_GROUP, EventKind
 from apps.calls.metrics import CALLS_CREATED, CALLS_REFUSED, PLACINGS_UNKNOWN
@@ -28,7 +30,7 @@ from apps.contacts.models import Channel, Contact
 from apps.core import phone
 from apps.core.breaker import CircuitOpen, guard
 from apps.core.queue import enqueue
-from apps.core.rate import Turn, near_turn
+from apps.core.rate import Held, Turn, hold, near_turn, start_together
 from apps.core.realtime import publish_many
 
 log = structlog.get_logger(__name__)
@@ -174,11 +176,41 @@ def _dial(leg: Leg) -> None:
         if not _may_dial(leg):
             return
         brief = CallBrief.from_json(leg.call.brief)
-        turn = near_turn(brief.pace_key, per_second=brief.calls_per_second, max_wait_s=MAX_WAIT_S)
-        if turn is None:
+        try:
+            turns = _near_turns(leg.carrier, brief)
+        except Held as held:
+            _put_back(leg, reason=Fault.LIMIT.value, code="held", after_s=held.for_s)
+            return
+        if turns is None:
             _put_back(leg, reason="pace")
         elif _still_wanted(leg):
-            _place(leg, brief, turn)
+            _place(leg, brief, turns)
+
+
+def _near_turns(carrier: str, brief: CallBrief) -> list[Turn] | None:
+    """The turns of the campaign and of the account, both about to come; None if one of them is too far away.
+
+    The account's comes last: a turn of it that passes unused is lost to every other campaign.
+    """
+    paces = [(brief.pace_key, brief.calls_per_second)]
+    if account_per_second := limits_of(carrier).calls_per_second:
+        paces.append((pace_key(carrier), account_per_second))
+    turns = []
+    for key, per_second in paces:
+        turn = near_turn(key, per_second=per_second, max_wait_s=MAX_WAIT_S)
+        if turn is None:
+            return None
+        turns.append(turn)
+    return turns
+
+
+def _start(turns: list[Turn]) -> None:
+    try:
+        start_together(turns)
+    except Held as held:  # the carrier named a moment while we waited; said in its own words
+        raise CarrierError(
+            str(held), fault=Fault.LIMIT, code="held", retryable=True, retry_after_s=held.for_s
+        ) from held
 
 
 def _may_dial(leg: Leg) -> bool:
@@ -222,7 +254,7 @@ def _still_wanted(leg: Leg) -> bool:
     return False
 
 
-def _place(leg: Leg, brief: CallBrief, turn: Turn) -> None:
+def _place(leg: Leg, brief: CallBrief, turns: list[Turn]) -> None:
     request = PlaceRequest(
         to=leg.to_number,
         from_=leg.from_number,
@@ -232,7 +264,7 @@ def _place(leg: Leg, brief: CallBrief, turn: Turn) -> None:
         ring_timeout_s=brief.ring_timeout_s,
         max_duration_s=adapters.longest_call_s(),
         detect_machine=leg.call.virtual_agent_id is not None,
-        before_send=turn.start,
+        before_send=partial(_start, turns),
     )
     try:
         carrier = adapters.carrier_for(leg.carrier)
@@ -258,6 +290,8 @@ def _not_accepted(leg: Leg, error: CarrierError) -> None:
         _mark_unknown(leg, str(error))
     elif error.retryable:
         log.warning("placing_put_back", leg_id=leg.pk, **facts)
+        if error.fault is Fault.LIMIT and error.retry_after_s:
+            hold(pace_key(leg.carrier), error.retry_after_s)  # what one worker was told holds for all
         _put_back(leg, reason=error.fault.value, code=error.code, after_s=error.retry_after_s)
     else:
         level = log.info if error.fault is Fault.NUMBER else log.error

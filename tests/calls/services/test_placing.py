@@ -1,6 +1,7 @@
 """From a wish to a ringing phone, at most once."""
 
 import threading
+import time
 from datetime import timedelta
 
 import pytest
@@ -180,6 +181,32 @@ def test_too_many_requests_means_a_little_later(carrier, queue, django_capture_o
     assert (leg.state, leg.requested_at, leg.carrier_call_id) == (LegState.CREATED, None, None)
     assert [sent.options["countdown"] > 0 for sent in queue if sent.name == "calls.dial_legs"] == [True]
     assert dialled(leg).state == LegState.QUEUED
+
+
+@pytest.mark.django_db
+def test_when_the_carrier_says_until_when_everybody_waits_until_then(
+    carrier, queue, settings, django_capture_on_commit_callbacks
+):
+    settings.TWILIO_CALLS_PER_SECOND = 50
+    carrier.fault("rest_429", times=1, retry_after_s=1)
+    told, other = make_leg(), make_leg()
+    with django_capture_on_commit_callbacks(execute=True):
+        dialled(told)
+        assert dialled(other).state == LegState.CREATED
+    assert carrier.n_creates(other.to_number) == 0, "the other one was not even asked for"
+    assert [0 < sent.options["countdown"] <= 1 for sent in queue if sent.name == "calls.dial_legs"] == [True, True]
+    assert CallEvent.objects.get(leg=other, kind="put_back").data == {"reason": "limit", "code": "held"}
+    time.sleep(1.05)
+    assert (dialled(told).state, dialled(other).state) == (LegState.QUEUED, LegState.QUEUED)
+
+
+@pytest.mark.django_db
+def test_calls_of_different_campaigns_share_their_accounts_pace(carrier, queue, settings):
+    settings.TWILIO_CALLS_PER_SECOND = 1
+    legs = [make_leg() for _ in range(3)]
+    assert len({leg.call.brief["pace_key"] for leg in legs}) == 3
+    asked = [dialled(leg).requested_at for leg in legs]
+    assert asked[2] - asked[0] > timedelta(seconds=1.9)
 
 
 @pytest.mark.django_db
