@@ -142,6 +142,12 @@ async def reading(part) -> AsyncIterator[list]:
         await asyncio.gather(task, return_exceptions=True)
 
 
+async def say(voice, text) -> int:
+    stretch = voice.next_stretch()
+    await voice.say(text)
+    return stretch
+
+
 # ── Speaking ────────────────────────────────────────────────────────────────────────────────────────────────
 async def test_sound_of_any_length_comes_as_whole_frames_of_its_sentence(provider, voice):
     wire = provider.wires[0]
@@ -150,7 +156,7 @@ async def test_sound_of_any_length_comes_as_whole_frames_of_its_sentence(provide
     async with reading(voice) as events:
         metadata = {"request_id": "r", "model_name": "a", "model_version": "1", "model_uuid": "u"}
         await wire.send(SpeakV1Metadata(**metadata).model_dump(mode="json"))
-        first, second = await voice.say("Hola."), await voice.say("¿Qué tal?")
+        first, second = await say(voice, "Hola."), await say(voice, "¿Qué tal?")
         await wire.send(b"\x11" * 100, b"\x12" * 200, FLUSHED, b"\x13" * 160, FLUSHED)
         await until(lambda: len(events) == 5)
     assert events == [
@@ -191,7 +197,7 @@ async def test_told_to_be_silent_it_discards_what_was_on_its_way(provider, voice
         await until(lambda: events)
         await voice.clear()
         await until(lambda: "Clear" in wire.kinds)
-        second = await voice.say("Dos.")
+        second = await say(voice, "Dos.")
         await wire.send(b"\x11" * 200, FLUSHED, CLEARED, b"\x22" * 160, FLUSHED)
         await until(lambda: len(events) == 3)
     assert events[1:] == [Sound(second, b"\x22" * 160), Spoken(second)]
@@ -209,7 +215,7 @@ async def test_with_nothing_to_say_there_is_nothing_to_clear(provider, voice):
 
 async def test_near_the_limit_of_flushes_sentences_share_one(provider, voice):
     wire = provider.wires[0]
-    stretches = [await voice.say(f"Frase {n}.") for n in range(17)]
+    stretches = [await say(voice, f"Frase {n}.") for n in range(17)]
     await voice.finish()
     await until(lambda: wire.kinds.count("Flush") == 15)
     assert len(set(stretches[:14])) == 14

@@ -284,7 +284,7 @@ async def test_a_language_model_that_says_nothing_is_given_up(host):
     ai = deepgram(host)
     await host.order("stall", provider="openai/chat")
     async with conversing(ai, BRIEF) as talk:
-        ai._thinker._silence_s = 0.1
+        ai._answers.thinker._silence_s = 0.1
         await ai.speak(TALK)
         with pytest.raises(VoiceAIError) as error:
             await talk.until_done()

@@ -118,5 +118,9 @@ class Dialogue:
         return None
 
     @property
+    def ends_with_answer(self) -> bool:
+        return bool(self.items) and isinstance(self.items[-1], AiSaid)
+
+    @property
     def waits_for_tools(self) -> bool:
         return any(tool.result is None for item in self.items if isinstance(item, AiSaid) for tool in item.tools)

@@ -21,7 +21,7 @@ from apps.calls.voice_ai.deepgram.parts import (
     Task,
     Thought,
     Words,
-    next_stretch,
+    new_stretch,
 )
 from apps.calls.voice_ai.deepgram.thinking import MAX_ANSWER_TOKENS, STILL_RUNNING
 from apps.core.breaker import CircuitOpen
@@ -203,6 +203,7 @@ class GeminiSpeaker:
         self._voice = voice
         self._guard = guard
         self._timeout_s = timeout_s
+        self._next = new_stretch()
         self._waiting: deque[tuple[int, asyncio.Task[bytes]]] = deque()
         self._something = asyncio.Event()
         self._ahead = asyncio.Semaphore(_AHEAD)
@@ -215,11 +216,13 @@ class GeminiSpeaker:
     async def open(self) -> None:
         """Nothing to open: each sentence is a request of its own."""
 
-    async def say(self, text: str) -> int:
-        stretch = next_stretch()
-        self._waiting.append((stretch, asyncio.create_task(self._make(text))))
+    def next_stretch(self) -> int:
+        return self._next
+
+    async def say(self, text: str) -> None:
+        self._waiting.append((self._next, asyncio.create_task(self._make(text))))
+        self._next = new_stretch()
         self._something.set()
-        return stretch
 
     async def finish(self) -> None:
         """Nothing is held back."""

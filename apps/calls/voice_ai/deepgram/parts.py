@@ -12,8 +12,8 @@ from apps.calls.voice_ai.deepgram.dialogue import Dialogue, ToolUse
 # Refusals of a moment: asking again soon is reasonable.
 RETRYABLE_STATUS: Final = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 520, 529})
 
-# Names stretches of speech, so that sound of one voice is never taken for another's.
-next_stretch: Final = count(1).__next__
+# Numbers stretches of speech, so that sound of one voice is never taken for another's.
+new_stretch: Final = count(1).__next__
 
 
 # ── Listening ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -107,7 +107,7 @@ class Thinker(Protocol):
 # ── Speaking ────────────────────────────────────────────────────────────────────────────────────────────────
 @dataclass(frozen=True, slots=True)
 class Sound:
-    """μ-law of 8 kHz in whole frames of 160 bytes, of the stretch that say() named."""
+    """μ-law of 8 kHz in whole frames of 160 bytes, of the stretch it was said in."""
 
     stretch: int
     data: bytes
@@ -131,8 +131,12 @@ class Speaker(Protocol):
         """Raises VoiceAIError."""
         ...
 
-    async def say(self, text: str) -> int:
-        """Speak one sentence. Returns the stretch it belongs to; several may share one. Raises VoiceAIError."""
+    def next_stretch(self) -> int:
+        """Which stretch the next sentence will belong to; several may share one."""
+        ...
+
+    async def say(self, text: str) -> None:
+        """Speak one sentence. Raises VoiceAIError."""
         ...
 
     async def finish(self) -> None:

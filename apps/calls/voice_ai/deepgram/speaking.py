@@ -9,7 +9,7 @@ import structlog
 from deepgram import AsyncDeepgramClient
 
 from apps.calls.voice_ai.base import VoiceAIError
-from apps.calls.voice_ai.deepgram.parts import Sound, Spoken, next_stretch
+from apps.calls.voice_ai.deepgram.parts import Sound, Spoken, new_stretch
 from apps.calls.voice_ai.deepgram.sockets import Socket
 
 log = structlog.get_logger(__name__)
@@ -74,6 +74,7 @@ class AuraSpeaker:
         self._socket = Socket("speak")
         self._framer = Framer()
         self._budget = FlushBudget()
+        self._next = new_stretch()  # the stretch of the next sentence
         self._held: int | None = None  # the stretch that waits for its flush
         self._waiting: deque[int] = deque()  # flushed, and not yet wholly spoken
         self._n_clearing = 0
@@ -99,19 +100,19 @@ class AuraSpeaker:
         )
         self._reopened.set()
 
-    async def say(self, text: str) -> int:
+    def next_stretch(self) -> int:
+        return self._next
+
+    async def say(self, text: str) -> None:
         if not self._socket.is_open or (self._n_clearing and _now() - self._cleared_at > _CLEAR_S):
             if self._owes:
                 raise VoiceAIError("speak_closed", retryable=True)
             await self.open()
-        if self._held is None:
-            self._held = next_stretch()
-        stretch = self._held
+        self._held = self._next
         for at in range(0, len(text), _LONGEST_TEXT):
             await self._socket.send({"type": "Speak", "text": text[at : at + _LONGEST_TEXT]})
         if self._budget.take(_now(), is_needed=False):
             await self._flush()
-        return stretch
 
     async def finish(self) -> None:
         if self._held is None:
@@ -123,13 +124,14 @@ class AuraSpeaker:
     async def _flush(self) -> None:
         assert self._held is not None  # noqa: S101 - both callers have looked
         self._waiting.append(self._held)
-        self._held = None
+        self._held, self._next = None, new_stretch()
         await self._socket.send({"type": "Flush"})
 
     async def clear(self) -> None:
         if not self._owes:
             return
         self._forget()
+        self._next = new_stretch()
         if await self._socket.send({"type": "Clear"}):
             self._n_clearing += 1
             self._cleared_at = _now()
