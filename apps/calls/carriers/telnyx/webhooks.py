@@ -24,7 +24,7 @@ from apps.calls.carriers.base import (
     Verdict,
 )
 from apps.calls.carriers.telnyx.words import moment, sip_code_of, status_of, token_of, verdict_of
-from apps.calls.carriers.unusable import UnusableWebhook
+from apps.calls.carriers.unusable import UnusableWebhook, plain
 
 MAX_AGE_S = 300  # of the signed time; each delivery is signed anew
 _MAX_CALL_ID = 120
@@ -54,7 +54,7 @@ class Event:
     def call_id(self) -> str:
         """The call control id; "" for an event without one, such as a recording's."""
         value = self.payload.get("call_control_id")
-        return value if isinstance(value, str) and len(value) <= _MAX_CALL_ID else ""
+        return value if isinstance(value, str) and len(value) <= _MAX_CALL_ID and _is_name(value) else ""
 
     @property
     def token(self) -> str:
@@ -98,7 +98,7 @@ def read_event(body: bytes) -> Event:
         event_id, event_type, payload = data["id"], data["event_type"], data["payload"]
     except (orjson.JSONDecodeError, KeyError, TypeError, IndexError) as error:
         raise UnusableWebhook("data") from error
-    if not isinstance(event_id, str) or not 8 <= len(event_id) <= 64 or not event_id.isascii():
+    if not isinstance(event_id, str) or not 8 <= len(event_id) <= 64 or not _is_name(event_id):
         raise UnusableWebhook("id")
     if not isinstance(event_type, str) or not isinstance(payload, dict):
         raise UnusableWebhook("event_type")
@@ -186,6 +186,10 @@ def read_inbound(event: Event) -> InboundCall | None:
     )
 
 
+def _is_name(text: str) -> bool:
+    return text.isascii() and text.isprintable()
+
+
 def _call_id(event: Event) -> str:
     if not event.call_id:
         raise UnusableWebhook("call_control_id")
@@ -195,4 +199,4 @@ def _call_id(event: Event) -> str:
 def _text(payload: Mapping[str, Any], name: str, *, at_most: int = 120) -> str:
     """A field of words; "" where it is missing or something else."""
     value = payload.get(name)
-    return value[:at_most] if isinstance(value, str) else ""
+    return plain(value, at_most=at_most) if isinstance(value, str) else ""

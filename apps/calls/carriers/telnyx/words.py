@@ -49,7 +49,8 @@ def token_of(state: str | None) -> str:
         text = base64.b64decode(state or "", validate=True).decode()
     except (binascii.Error, UnicodeDecodeError):
         return ""
-    return text.removeprefix(_STATE_MARK) if text.startswith(_STATE_MARK) else ""
+    is_ours = text.startswith(_STATE_MARK) and text.isascii() and text.isprintable()
+    return text.removeprefix(_STATE_MARK) if is_ours else ""
 
 
 def moment(text: object) -> datetime | None:

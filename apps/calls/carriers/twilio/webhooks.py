@@ -19,9 +19,13 @@ from apps.calls.carriers.base import (
     TransferNews,
 )
 from apps.calls.carriers.twilio.words import STATUSES, moment, verdict_of, whole_number
-from apps.calls.carriers.unusable import UnusableWebhook
+from apps.calls.carriers.unusable import UnusableWebhook, plain
 
 _STREAM_EVENTS = {"stream-started": "started", "stream-stopped": "stopped", "stream-error": "error"}
+
+
+_MAX_FIELD = 4000
+_LONGEST_S = 7 * 24 * 3600  # of a call; more is no duration
 
 
 class FormData(Protocol):
@@ -84,8 +88,8 @@ def read_status(form: FormData) -> LineNews:
         key=f"twilio:{sid}:{number or word}"[:120],
         answered_by=answered_by,
         verdict=verdict_of(answered_by),
-        sip_code=whole_number(_field(form, "SipResponseCode")),
-        duration_s=whole_number(_field(form, "CallDuration")),
+        sip_code=whole_number(_field(form, "SipResponseCode"), at_most=999),
+        duration_s=whole_number(_field(form, "CallDuration"), at_most=_LONGEST_S),
     )
 
 
@@ -144,7 +148,7 @@ def read_recording(form: FormData) -> RecordingNews | None:
         key=f"twilio:{recording_id}:recording-{status}",
         error=(_field(form, "ErrorCode") or "absent") if status == "absent" else "",
         started_at=moment(_field(form, "RecordingStartTime")),
-        duration_ms=1000 * (whole_number(_field(form, "RecordingDuration")) or 0),
+        duration_ms=1000 * (whole_number(_field(form, "RecordingDuration"), at_most=_LONGEST_S) or 0),
     )
 
 
@@ -228,7 +232,7 @@ def reject_document(*, reason: str) -> str:
 
 def _field(form: FormData, name: str) -> str:
     values = form.getlist(name)
-    return values[-1] if values else ""
+    return plain(values[-1], at_most=_MAX_FIELD) if values else ""
 
 
 def _call_sid(form: FormData) -> str:

@@ -39,6 +39,7 @@ def moment(text: str) -> datetime | None:
     return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
 
 
-def whole_number(text: str) -> int | None:
-    """A count or a code as Twilio writes it, a decimal string; None where it is missing or something else."""
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
+def whole_number(text: str, *, at_most: int = 999_999_999) -> int | None:
+    """A count or a code as Twilio writes it, a decimal string; None if missing, too large or something else."""
+    number = int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
+    return number if number is None or number <= at_most else None
