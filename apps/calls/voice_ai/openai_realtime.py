@@ -5,12 +5,10 @@ written as finished text, because fifty of each pass per call and second.
 """
 
 import asyncio
-import socket
 import ssl
 import time
 from binascii import Error as Base64Error
 from binascii import a2b_base64
-from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
@@ -19,25 +17,22 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import orjson
 from openai import AsyncOpenAI, OpenAIError
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, WebSocketException
-from websockets.protocol import State
 
 from apps.calls.media.frames import PCMU_8K, AiEvent, AiTranscript, Audio, CallerTranscript, Expiring, Ready, ToolCall
 from apps.calls.voice_ai import openai_events as wire
 from apps.calls.voice_ai.base import PastTurn, VoiceAIError, VoiceBrief
 from apps.calls.voice_ai.capabilities import OPENAI
+from apps.calls.voice_ai.uplink import Uplink
 from apps.core.breaker import CircuitOpen
 
 if TYPE_CHECKING:
     from openai.resources.realtime.realtime import AsyncRealtimeConnection
     from openai.types.websocket_connection_options import WebSocketConnectionOptions
-    from websockets.asyncio.client import ClientConnection
 
-# A second of the caller waits for a provider that does not read; older sound is worth nothing to a conversation.
-_MAX_WAITING: Final = 50
-_SEND_BUFFER_BYTES: Final = 32_768
-_BUFFER_LIMIT: Final = 16_384
+_BUFFER_BYTES: Final = 16_384  # some 1.2 s of the caller
 _MAX_MESSAGE_BYTES: Final = 4_194_304
 _MAX_GARBAGE: Final = 10
+_MAX_EARLY: Final = 50
 # A session lasts an hour; so long before that it is time to look for a good moment to open another one.
 _LEAVE_S: Final = 300.0
 # Refusals of a moment: asking again soon is reasonable.
@@ -73,9 +68,7 @@ class OpenAIRealtime:
         self._transcription_models = transcription_models
         self._transcription_model = ""
         self._connection: AsyncRealtimeConnection | None = None
-        self._socket: ClientConnection | None = None
-        self._waiting: deque[str] = deque(maxlen=_MAX_WAITING)
-        self._n_dropped = 0
+        self._uplink: Uplink[str] = Uplink(_audio_message, buffer_bytes=_BUFFER_BYTES)
         self._reset()
 
     def _reset(self) -> None:
@@ -91,7 +84,7 @@ class OpenAIRealtime:
 
     @property
     def n_dropped(self) -> int:
-        return self._n_dropped
+        return self._uplink.n_dropped
 
     # ── Opening ─────────────────────────────────────────────────────────────────────────────────────────────
     async def open(self, brief: VoiceBrief, history: Sequence[PastTurn] = ()) -> None:
@@ -111,7 +104,8 @@ class OpenAIRealtime:
                 for turn in history:
                     await self._send(wire.past_turn(turn))
                 # Only now: sound given before would be taken for another format.
-                self._socket = self._connection._connection if self._connection is not None else None
+                if self._connection is not None:
+                    self._uplink.attach(self._connection._connection)
         except VoiceAIError:
             await self._disconnect()
             raise
@@ -143,10 +137,6 @@ class OpenAIRealtime:
             extra_headers={"OpenAI-Safety-Identifier": brief.caller_id} if brief.caller_id else {},
             websocket_connection_options=cast("WebSocketConnectionOptions", options),
         ).enter()
-        raw = self._connection._connection.transport.get_extra_info("socket")
-        if raw is not None:
-            # What a stalled provider has not taken shall wait here, where it can be dropped, and not in the kernel.
-            raw.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
 
     async def _configure(self, brief: VoiceBrief) -> None:
         created = await self._expect("session.created")
@@ -178,35 +168,12 @@ class OpenAIRealtime:
                 return event
             if found == "error":
                 raise wire.Refused(event)
-            if len(self._early) < _MAX_WAITING:
+            if len(self._early) < _MAX_EARLY:
                 self._early.append(event)
 
     # ── To the provider ─────────────────────────────────────────────────────────────────────────────────────
     async def send_audio(self, audio: Audio) -> None:
-        waiting = self._waiting
-        while waiting and self._append(waiting[0]):
-            waiting.popleft()
-        if waiting or not self._append(audio.text):
-            if len(waiting) == _MAX_WAITING:
-                self._n_dropped += 1
-            waiting.append(audio.text)  # the oldest gives way
-
-    def _append(self, text: str) -> bool:
-        """Write one frame of sound; False if the provider is away or does not read.
-
-        Straight to the protocol under the connection: its send() would only add waiting for room, which is never wanted
-        here, at the price of a third of the whole.
-        """
-        socket_ = self._socket
-        if (
-            socket_ is None
-            or socket_.protocol.state is not State.OPEN
-            or socket_.transport.get_write_buffer_size() > _BUFFER_LIMIT
-        ):
-            return False
-        socket_.protocol.send_text(f'{{"type":"input_audio_buffer.append","audio":"{text}"}}'.encode())
-        socket_.send_data()
-        return True
+        self._uplink.send(audio.text)
 
     async def speak(self, prompt: str) -> None:
         await self._create_response({"instructions": prompt})
@@ -241,7 +208,8 @@ class OpenAIRealtime:
         await self._disconnect()
 
     async def _disconnect(self) -> None:
-        connection, self._connection, self._socket = self._connection, None, None
+        self._uplink.detach()
+        connection, self._connection = self._connection, None
         if connection is not None:
             await connection.close()
 
@@ -251,7 +219,7 @@ class OpenAIRealtime:
             try:
                 await self._connection.send_raw(orjson.dumps(event).decode())
             except ConnectionClosed:
-                self._socket = None
+                self._uplink.detach()
 
     async def _create_response(self, wanted: dict[str, Any]) -> None:
         """Ask for a response as soon as none is running and every tool call has its answer."""
@@ -280,7 +248,7 @@ class OpenAIRealtime:
             except ConnectionClosed as error:
                 if self._is_closed:
                     return
-                self._socket = None
+                self._uplink.detach()
                 code = error.rcvd.code if error.rcvd is not None else 1006
                 raise VoiceAIError(f"closed_{code}", error.rcvd.reason if error.rcvd else "", retryable=True) from error
             try:
@@ -340,3 +308,7 @@ class OpenAIRealtime:
             self._next_response = None if self._next_response == {} else self._next_response
         elif kind == "error" and not self._response_id:
             self._is_responding = False
+
+
+def _audio_message(text: str) -> bytes:
+    return f'{{"type":"input_audio_buffer.append","audio":"{text}"}}'.encode()

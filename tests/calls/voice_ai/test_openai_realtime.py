@@ -179,15 +179,15 @@ async def test_a_provider_that_does_not_read_costs_old_sound_only(provider, ai):
     for _ in range(20_000):
         await ai.send_audio(FRAME)
     assert ai.n_dropped > 0
-    assert len(ai._waiting) <= 50
-    assert ai._socket.transport.get_write_buffer_size() < 40_000
+    assert len(ai._uplink.waiting) <= 50
+    assert ai._uplink._socket.transport.get_write_buffer_size() < 40_000
     assert asyncio.get_running_loop().time() - before < 5
     provider.wires[0].peer.transport.resume_reading()
-    await until(lambda: ai._socket.transport.get_write_buffer_size() == 0)
+    await until(lambda: ai._uplink._socket.transport.get_write_buffer_size() == 0)
     await ai.send_audio(Audio.of(b"\x77" * 160))
     newest = Audio.of(b"\x77" * 160).text
     await until(lambda: provider.wires[0].received[-1].get("audio") == newest)
-    assert not ai._waiting
+    assert not ai._uplink.waiting
 
 
 async def test_sound_while_nobody_is_connected_waits_a_second_at_most(provider, ai):
