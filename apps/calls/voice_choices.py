@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 
 from apps.accounts.models import Language
 from apps.calls.models import Provider, TargetKind, ToolName
+from apps.calls.reviewing import check_fields
 from apps.calls.voice_ai.base import ANY_LANGUAGE, Capabilities
 from apps.calls.voice_ai.capabilities import CAPABILITIES
 
@@ -129,6 +130,17 @@ def tool_problems(tools: Collection[str], *, target_kinds: Collection[str], pref
         found["transfer_targets"] = _(
             "To connect calls to a number it needs one among its transfer targets, or an allowed beginning."
         )
+    return found
+
+
+def review_problems(llm: str, fields: object) -> Problems:
+    """What is wrong with who reviews calls, and with what is to be found in them."""
+    found: Problems = {}
+    if llm and not re.fullmatch(rf"({'|'.join(LLM_SERVICES)}):{_MODEL}", llm):
+        known = ", ".join(f"{service}:…" for service in LLM_SERVICES)
+        found["review_llm"] = _say(_("Write service and model, as in %(known)s."), known=known)
+    if fields and (wrong := check_fields(fields)):
+        found["extracted_fields"] = _say(_("Not a JSON schema: %(wrong)s."), wrong=wrong)
     return found
 
 

@@ -126,6 +126,9 @@ def test_targets_tools_and_beginnings_are_kept(office):
         ({"tools": ["transfer_to_number"]}, "transfer_targets", "allowed beginning"),
         ({"transfer_prefixes": "+1"}, "transfer_prefixes", "three digits"),
         ({"transfer_prefixes": "900"}, "transfer_prefixes", "begins with +"),
+        ({"review_llm": "gpt-6"}, "review_llm", "openai:…"),
+        ({"extracted_fields": '{"budget": {"type": "numbr"}}'}, "extracted_fields", "JSON schema"),
+        ({"extracted_fields": "[1]"}, "extracted_fields", "JSON schema"),
         ({"tools": ["format_disk"]}, "tools", "format_disk"),
     ],
 )

@@ -13,10 +13,10 @@ from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.models import Language
 from apps.calls.admin.languages import LanguageTabs, language_tabs
-from apps.calls.admin.widgets import ExplainedCheckboxes, VoiceAIFacts
+from apps.calls.admin.widgets import ExplainedCheckboxes, IndentedJSON, VoiceAIFacts
 from apps.calls.models import HttpTool, ToolName, TransferTarget, VirtualAgent, VoiceAIChoice, VoiceAIFallback
 from apps.calls.tools import TOOLS
-from apps.calls.voice_choices import Choice, problems_of, spoken_languages, tool_problems
+from apps.calls.voice_choices import Choice, problems_of, review_problems, spoken_languages, tool_problems
 from apps.core.admin_site import Group
 from apps.core.back_office import BackOfficeAdmin
 
@@ -83,9 +83,22 @@ class VirtualAgentForm(ModelForm[VirtualAgent]):
         help_text=VirtualAgent._meta.get_field("http_tools").help_text,
     )
 
+    extracted_fields = forms.JSONField(
+        label=_("Fields to extract"),
+        encoder=IndentedJSON,
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 6, "cols": 80, "spellcheck": "false"}),
+        help_text=VirtualAgent._meta.get_field("extracted_fields").help_text,
+    )
+
     class Meta:
         model = VirtualAgent
-        fields = ("tools", "transfer_targets", "transfer_prefixes", "http_tools")  # the sections add the rest
+        # The sections of the form add the rest.
+        fields = ("tools", "transfer_targets", "transfer_prefixes", "http_tools", "extracted_fields")
+        widgets = {"qa_checklist": forms.Textarea(attrs={"rows": 5, "cols": 80})}
+
+    def clean_extracted_fields(self) -> Any:
+        return self.cleaned_data["extracted_fields"] or {}
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or self.cleaned_data
@@ -96,6 +109,7 @@ class VirtualAgentForm(ModelForm[VirtualAgent]):
             target_kinds={target.kind for target in targets},
             prefixes=data.get("transfer_prefixes") or [],
         )
+        problems |= review_problems(data.get("review_llm") or "", data.get("extracted_fields"))
         if set(data) >= {"provider", "language"}:
             voices = {code: data.get(f"voice_{code}") or "" for code in Language.values}
             facts = {field: data.get(field) or "" for field in ("provider", "model", "llm", "speech")}
@@ -203,6 +217,13 @@ class VirtualAgentAdmin(LanguageTabs, BackOfficeAdmin[VirtualAgent]):
                     "Voices are chosen with each language above."
                 ),
                 "classes": ("voice-ai",),
+            },
+        ),
+        (
+            _("After the call"),
+            {
+                "fields": ("review_llm", "extracted_fields", "qa_checklist"),
+                "description": _("A language model sums each conversation up and holds it against your checklist."),
             },
         ),
     )

@@ -35,5 +35,5 @@ class LanguageTabs:
         return field
 
     class Media:
-        js = (Script("js/admin-languages.js", type="module"),)
-        css = {"all": ("css/admin-languages.css",)}
+        js: Any = (Script("js/admin-languages.js", type="module"),)
+        css: Any = {"all": ("css/admin-languages.css",)}

@@ -1,6 +1,5 @@
 """Whom a virtual agent may hand calls to, and which services of yours it may ask."""
 
-import json
 from collections.abc import Mapping
 from typing import Any, ClassVar
 from zoneinfo import available_timezones
@@ -21,6 +20,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from apps.calls.admin.languages import LanguageTabs, language_tabs
+from apps.calls.admin.widgets import IndentedJSON
 from apps.calls.http_templates import BadToolArguments
 from apps.calls.models import HttpTool, HttpToolHeader, TransferTarget
 from apps.calls.models.http_tool import no_arguments
@@ -118,13 +118,6 @@ class HeaderInline(admin.TabularInline[HttpToolHeader, HttpTool]):
     form = HeaderForm
     extra = 0
     fields = ("name", "new_value", "is_secret")
-
-
-class IndentedJSON(json.JSONEncoder):
-    """As people write it."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**{**options, "indent": 2, "sort_keys": False})
 
 
 class HttpToolForm(ModelForm[HttpTool]):

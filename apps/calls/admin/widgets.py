@@ -1,5 +1,6 @@
 """Parts of forms that explain what is chosen in them."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -33,6 +34,13 @@ class ExplainedCheckboxes(forms.CheckboxSelectMultiple):
         option = super().create_option(name, value, *args, **kwargs)
         option["explanation"], option["needs"] = self._explain(value)
         return option
+
+
+class IndentedJSON(json.JSONEncoder):
+    """As people write it."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{**options, "indent": 2, "sort_keys": False})
 
 
 class VoiceAIFacts:

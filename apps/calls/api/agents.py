@@ -11,7 +11,7 @@ from apps.accounts.roles import Permission
 from apps.calls.models import HttpTool, TransferTarget, VirtualAgent, VoiceAIFallback
 from apps.calls.models.tool import all_tools
 from apps.calls.models.transfer_target import Weekday
-from apps.calls.voice_choices import Choice, Problems, problems_of, spoken_languages, tool_problems
+from apps.calls.voice_choices import Choice, Problems, problems_of, review_problems, spoken_languages, tool_problems
 
 _LANGUAGES = [code for code, _name in Language.choices]
 _VOICES = [f"voice_{code}" for code in _LANGUAGES]
@@ -60,6 +60,9 @@ class VirtualAgentSerializer(serializers.ModelSerializer[VirtualAgent]):
             "company",
             *(f"greeting_{code}" for code in _LANGUAGES),
             *(f"instructions_{code}" for code in _LANGUAGES),
+            *(f"ai_disclosure_{code}" for code in _LANGUAGES),
+            *(f"recording_notice_{code}" for code in _LANGUAGES),
+            *(f"voicemail_message_{code}" for code in _LANGUAGES),
             "provider",
             "model",
             *_VOICES,
@@ -72,7 +75,15 @@ class VirtualAgentSerializer(serializers.ModelSerializer[VirtualAgent]):
             "transfer_prefixes",
             "last_resort_target",
             "http_tools",
+            "changes_language",
+            "on_voicemail",
+            "on_screener",
+            "on_ivr",
+            "on_silence",
             "is_recorded",
+            "review_llm",
+            "extracted_fields",
+            "qa_checklist",
             "is_active",
         ]
         extra_kwargs = {
@@ -102,6 +113,7 @@ class VirtualAgentSerializer(serializers.ModelSerializer[VirtualAgent]):
         problems: dict[str, Any] = dict(problems_of(own, languages=languages, uses_tools=uses_tools))
         kinds = {target.kind for target in _rows(value("transfer_targets", [])) if target.is_active}
         problems |= tool_problems(tools, target_kinds=kinds, prefixes=value("transfer_prefixes", []))
+        problems |= review_problems(value("review_llm"), value("extracted_fields", {}))
         if "fallbacks" in attrs:
             found = [_fallback_problems(row, languages, uses_tools) for row in attrs["fallbacks"]]
             if any(found):

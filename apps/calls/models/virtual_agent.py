@@ -58,7 +58,10 @@ class VirtualAgent(VoiceAIChoice, AnsweringPolicy, ReviewPolicy):  # type: ignor
     company = models.CharField(_("company"), max_length=120, help_text=_("On whose behalf it calls."))
     greeting = models.TextField(
         _("greeting"),
-        help_text=_("First sentence. Say that an AI is speaking. {first_name}, {agent} and {company} are filled in."),
+        help_text=_(
+            "First sentence. {first_name}, {agent} and {company} are filled in; {disclosure} and {recording} say where "
+            "the AI says that it is one, and that the call is recorded."
+        ),
     )
     instructions = models.TextField(_("instructions"), help_text=_("What to achieve, how to speak, what never to say."))
     language = models.CharField(

@@ -61,7 +61,7 @@ class Migration(migrations.Migration):
                             ("delivered", "delivered"),
                             ("undelivered", "not delivered"),
                             ("failed", "failed"),
-                            ("refused", "not sent: the rules do not allow it"),
+                            ("refused", "not allowed"),
                             ("received", "received"),
                         ],
                         default="created",

@@ -59,6 +59,9 @@ def test_an_agent_comes_with_all_it_may_do(api):
         ({"transfer_targets": ["nobody"]}, "transfer_targets"),
         ({"http_tools": ["resting"]}, "http_tools"),
         ({"fallbacks": [{"provider": "deepgram"}]}, "fallbacks"),
+        ({"review_llm": "acme:x"}, "review_llm"),
+        ({"extracted_fields": {"a": {"type": "numbr"}}}, "extracted_fields"),
+        ({"on_voicemail": "explode"}, "on_voicemail"),
     ],
 )
 def test_what_the_provider_lacks_is_refused_by_field(api, body, field):
