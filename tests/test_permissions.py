@@ -21,15 +21,16 @@ from django.urls.resolvers import URLPattern, URLResolver
 from django.utils import timezone
 
 from apps.accounts.models import Role, TokenFamily, User
-from apps.calls.models import Call, CostItem, Disposition, Leg, Price, Turn
+from apps.calls.models import Call, CallReview, CostItem, Disposition, Leg, Price, Turn
 from apps.calls.states import LegState
 from apps.campaigns.models import Campaign
 from apps.contacts.models import Channel, ContactImport
 from tests.factories.accounts import PASSWORD, make_user
-from tests.factories.calls import make_http_tool, make_transfer_target
+from tests.factories.calls import make_ended_call, make_http_tool, make_transfer_target
 from tests.factories.campaigns import make_attempt, make_campaign, make_person
 from tests.factories.contacts import make_consent, make_contact, make_dnc, make_list
 from tests.factories.messaging import make_message
+from tests.factories.recordings import make_recording
 
 ANONYMOUS = "anonymous"
 VISITORS = (ANONYMOUS, Role.AGENT, Role.SUPERVISOR, Role.ADMIN)
@@ -99,8 +100,13 @@ DOORS = [
             ("hooks:twilio-status", ("token",)),
             ("hooks:twilio-amd", ("token",)),
             ("hooks:twilio-stream", ("token",)),
-            ("hooks:twilio-after-stream", ("token",)),
+            ("hooks:twilio-after-stream", ("token", "=0")),
+            ("hooks:twilio-transferred", ("token",)),
+            ("hooks:twilio-recording", ("token",)),
             ("hooks:twilio-inbound", ()),
+            ("hooks:twilio-inbound-status", ()),
+            ("hooks:telnyx-leg", ("token",)),
+            ("hooks:telnyx-events", ()),
         )
     ),
     *(
@@ -140,7 +146,9 @@ DOORS = [
     Door("POST", "campaigns:act", SUPERVISORS, ("draft", "=start")),
     Door("GET", "calls:list", SUPERVISORS),
     Door("GET", "calls:detail", SUPERVISORS, ("call",)),
-    Door("POST", "calls:correct-verdict", SUPERVISORS, ("call",), body={"verdict": "human"}),
+    Door("POST", "calls:correct-verdict", SUPERVISORS, ("reviewed_call",), body={"verdict": "human"}),
+    Door("GET", "calls:recording", SUPERVISORS, ("recording",)),
+    Door("POST", "calls:control-recording", SUPERVISORS, ("call", "=pause")),
     Door("POST", "calls:review-again", SUPERVISORS, ("call",)),
     Door("POST", "calls:correct-disposition", SUPERVISORS, ("call",), body={"disposition": "sold", "note": ""}),
     Door("POST", "calls:end", SUPERVISORS, ("call",)),
@@ -200,6 +208,10 @@ DOORS = [
     Door("GET", "v1:call-list", SUPERVISORS),
     Door("GET", "v1:call-detail", SUPERVISORS, ("call",)),
     *(Door("GET", f"v1:call-{part}", SUPERVISORS, ("call",)) for part in ("costs", "events", "transcript")),
+    Door("GET", "v1:call-review", SUPERVISORS, ("reviewed_call",)),
+    Door("GET", "v1:recording-list", SUPERVISORS),
+    Door("GET", "v1:recording-detail", SUPERVISORS, ("recording",)),
+    Door("GET", "v1:recording-sound", SUPERVISORS, ("recording",)),
     Door("POST", "v1:call-disposition", SUPERVISORS, ("call",), body={"disposition": "sold"}),
     Door("POST", "v1:call-end", SUPERVISORS, ("call",)),
     Door("GET", "v1:message-list", SUPERVISORS),
@@ -254,6 +266,7 @@ OFFICE: dict[str, tuple[str, str]] = {
     "calls_disposition": ("disposition", "add change delete"),
     "calls_httptool": ("http_tool", "add change delete"),
     "calls_number": ("number", "add change delete"),
+    "calls_recording": ("recording", ""),
     "calls_price": ("price", "add change delete"),
     "calls_transfertarget": ("target", "add change delete"),
     "calls_virtualagent": ("agent", "add change delete"),
@@ -318,6 +331,8 @@ def test_every_method_of_the_api_is_in_the_table():
 def world(db, settings, tmp_path) -> World:
     """One of everything, as primary keys."""
     settings.MEDIA_ROOT = tmp_path
+    files = {"BACKEND": "apps.calls.recording_files.RecordingFiles", "OPTIONS": {"location": str(tmp_path / "sound")}}
+    settings.STORAGES = {**settings.STORAGES, "recordings": files}
     people = {role: make_user(str(role), role=role) for role in SIGNED_IN}
     bob = make_user("bob")
     campaign = make_campaign(n_contacts=1, state="running")
@@ -362,6 +377,9 @@ def world(db, settings, tmp_path) -> World:
         "target": make_transfer_target(),
         "http_tool": make_http_tool(),
     }
+    things["reviewed_call"] = make_ended_call()
+    CallReview.objects.create(call=things["reviewed_call"])
+    things["recording"] = make_recording(things["reviewed_call"])
     keys = {name: thing.pk for name, thing in things.items()}
     assert isinstance(draft, Campaign)
     return {**keys, "token": call.legs.get().token, "people": people}

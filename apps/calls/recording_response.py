@@ -4,7 +4,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Final
+from typing import BinaryIO, Final
 from urllib.parse import quote
 
 from django.conf import settings
@@ -85,17 +85,23 @@ def recording_response(request: HttpRequest, recording: Recording, *, is_downloa
         file = open_piece(files(), recording.name, piece.start, piece.length)
     except FileNotFoundError as error:
         raise Http404 from error
+    return StreamingHttpResponse(_Sound(file, piece.length), status=status, headers=headers)
 
-    async def sound() -> AsyncIterator[bytes]:
-        left = piece.length
-        try:
-            while left > 0 and (chunk := await asyncio.to_thread(file.read, min(_CHUNK, left))):
-                left -= len(chunk)
-                yield chunk
-        finally:
-            file.close()
 
-    return StreamingHttpResponse(sound(), status=status, headers=headers)
+class _Sound:
+    """A file's next bytes in chunks. Django closes it with the response, also where nobody reads it."""
+
+    def __init__(self, file: BinaryIO, length: int) -> None:
+        self._file = file
+        self._left = length
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        while self._left > 0 and (chunk := await asyncio.to_thread(self._file.read, min(_CHUNK, self._left))):
+            self._left -= len(chunk)
+            yield chunk
+
+    def close(self) -> None:
+        self._file.close()
 
 
 def _file_name(recording: Recording, *, is_download: bool) -> str:

@@ -97,6 +97,7 @@ LOOKS: dict[str, dict[str, Look]] = {
         Speaker.CALLER: Look("info", "user"),
         Speaker.AI: Look("info", "robot"),
         Speaker.AGENT: Look("info", "headset"),
+        Speaker.SYSTEM: Look("idle", "microphone"),
     },
 }
 

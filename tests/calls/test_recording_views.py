@@ -18,8 +18,7 @@ from apps.calls.recording_response import CannotBeGiven, Piece, piece_of
 from apps.calls.services import recordings
 from tests.accounts.api.clients import api_as
 from tests.factories.calls import make_call, make_leg
-
-SOUND = bytes(range(256)) * 1000
+from tests.factories.recordings import SOUND, make_recording
 
 
 @pytest.fixture(autouse=True)
@@ -28,26 +27,6 @@ def storage(settings, tmp_path):
     backend = {"BACKEND": "apps.calls.recording_files.RecordingFiles", "OPTIONS": options}
     settings.STORAGES = {**settings.STORAGES, "recordings": backend}
     return tmp_path / "recordings"
-
-
-def make_recording(call=None, tmp=None, **fields) -> Recording:
-    from django.core.files.base import ContentFile
-
-    call = call or make_call()
-    name = recordings.files().save(f"{call.pk}-x.wav", ContentFile(SOUND))
-    return Recording.objects.create(
-        **{
-            "call": call,
-            "source": RecordingSource.BRIDGE,
-            "state": RecordingState.READY,
-            "name": name,
-            "size": len(SOUND),
-            "sha256": "a" * 64,
-            "duration_ms": 16_000,
-            "peaks": [[0, 200, 10], [90, 0, 0]],
-            **fields,
-        }
-    )
 
 
 def get(user, recording: Recording, *, method="get", query="", **headers):

@@ -21,8 +21,8 @@ def places(user) -> list[str]:
 
 
 def test_navigation_offers_what_the_role_may_open(admin, alice, bob):
-    assert places(admin) == ["Live", "Campaigns", "Contacts", "Calls", "API", "Back office"]
-    assert places(alice) == ["Live", "Campaigns", "Contacts", "Calls", "API"]
+    assert places(admin) == ["Live", "Campaigns", "Contacts", "Calls", "Messages", "API", "Back office"]
+    assert places(alice) == ["Live", "Campaigns", "Contacts", "Calls", "Messages", "API"]
     assert places(bob) == ["API"]
 
 
@@ -58,7 +58,7 @@ def test_live_page_has_a_query_budget(client, alice, django_assert_max_num_queri
     for _ in range(4):
         make_leg(LegState.ANSWERED)
         make_campaign(state=CampaignState.RUNNING)
-    with django_assert_max_num_queries(10):  # session and user, and the snapshot's eight
+    with django_assert_max_num_queries(11):  # session and user, and the snapshot's nine
         client.get(reverse("cockpit:live"))
 
 
