@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import ssl
 from ipaddress import ip_address, ip_network
 from typing import Any
 from urllib.parse import urlsplit
@@ -124,6 +125,21 @@ def check_recordings(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         found.append(Error("RECORDING_X_ACCEL needs RECORDING_STORAGE=file.", hint=hint, id="calls.E016"))
     if settings.RECORDING_KEEP_DAYS < 0:
         found.append(Error("RECORDING_KEEP_DAYS is negative.", hint="0 keeps for ever.", id="calls.E017"))
+    return found
+
+
+@register(Tags.security)
+def check_gemini(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    found: list[CheckMessage] = []
+    if settings.GEMINI_CA_FILE:
+        try:
+            ssl.create_default_context(cafile=settings.GEMINI_CA_FILE)
+        except OSError as error:  # ssl's errors are among them
+            hint = "Name a PEM file of certificates that this process may read, or leave it empty."
+            found.append(Error(f"GEMINI_CA_FILE: {error.strerror or error}.", hint=hint, id="calls.E018"))
+    if urlsplit(settings.GEMINI_API_BASE).scheme != "https":
+        hint = "Google's SDK speaks TLS whatever the address says."
+        found.append(Error("GEMINI_API_BASE is no https address.", hint=hint, id="calls.E019"))
     return found
 
 

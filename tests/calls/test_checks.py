@@ -3,6 +3,7 @@
 import pytest
 
 from apps.calls import checks
+from config.run import certificates
 
 
 def ids(found) -> list[str]:
@@ -49,3 +50,18 @@ def test_debug_and_impossible_limits(settings):
     settings.WEBHOOK_MAX_AGE_HOURS = 0
     assert ids(checks.check_no_debug(None)) == ["calls.E006"]
     assert ids(checks.check_limits(None)) == ["calls.E007", "calls.E009", "calls.W001"]
+
+
+def test_who_vouches_for_gemini_can_be_read(settings, tmp_path):
+    good, empty = tmp_path / "good.pem", tmp_path / "empty.pem"
+    good.write_text(certificates.for_loopback().authority)
+    empty.write_text("nothing of the kind")
+    for path, expected in (("", []), (good, []), (empty, ["calls.E018"]), (tmp_path / "none.pem", ["calls.E018"])):
+        settings.GEMINI_CA_FILE = str(path)
+        assert ids(checks.check_gemini(None)) == expected
+
+
+@pytest.mark.parametrize(("base", "expected"), [("https://10.0.0.1:8443", []), ("http://10.0.0.1", ["calls.E019"])])
+def test_gemini_is_only_spoken_to_by_tls(settings, base, expected):
+    settings.GEMINI_API_BASE = base
+    assert ids(checks.check_gemini(None)) == expected
