@@ -12,7 +12,6 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError, ValidationError
-from referencing import Registry
 
 MAX_RESULT = 2_000
 _MAX_VALUE = 300
@@ -110,7 +109,7 @@ def check_arguments(schema: Mapping[str, Any], arguments: Mapping[str, Any]) -> 
         if len(text) > _MAX_STRING:
             raise BadToolArguments("an argument is too long.")
     closed = {"additionalProperties": False, **schema}
-    validator = Draft202012Validator(closed, registry=Registry())
+    validator = Draft202012Validator(closed)
     try:
         validator.validate(arguments)
     except ValidationError as error:
