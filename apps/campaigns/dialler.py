@@ -12,11 +12,13 @@ import structlog
 from django.db import connection, transaction
 from django.db.models import Count, F, Max, Q
 
-from apps.calls.models import Call, Number
+from apps.calls.carrier_accounts import accounts, limits_of, pace_of
+from apps.calls.models import Call, Leg
 from apps.calls.services.placing import CallBrief, CallRequest, place_calls
 from apps.calls.states import LegState
 from apps.campaigns import pacing, reasons, windows
 from apps.campaigns.models import Campaign, CampaignContact, DialAttempt
+from apps.campaigns.number_pool import NumberPool
 from apps.campaigns.states import AttemptState, CampaignState, ContactState
 from apps.contacts.consent import NotCallable, Verdict, check_many, legal_hours, zones_for
 from apps.contacts.hours import OpeningHours
@@ -38,6 +40,7 @@ _SAME_NUMBER_AGAIN = timedelta(seconds=20)
 _LOOK_AGAIN = timedelta(days=1)
 # Namespace of the advisory locks on phone numbers, so that they meet no other lock of the product.
 _PHONE_LOCKS = 0x63616C6C
+_ACCOUNT_LOCKS = 0x63616C6D
 
 
 @dataclass(slots=True)
@@ -56,8 +59,7 @@ class _Setting:
     campaign: Campaign
     now: datetime
     brief: CallBrief
-    numbers: list[Number]
-    next_number: int
+    pool: NumberPool
     window: OpeningHours | None
 
 
@@ -76,13 +78,14 @@ def run_cycle(campaign_id: int, *, now: datetime) -> Cycle | None:
     if campaign is None:
         return None
     cycle = Cycle()
-    n = _n_to_claim(campaign, now)
-    if n == 0:
-        return cycle
-    setting = _setting(campaign, now)
-    if not setting.numbers:
+    pool = _pool(campaign, now)
+    if not pool.numbers:
         log.warning("dial_cycle_without_number", campaign_id=campaign.pk)
         return cycle
+    n = _n_to_claim(campaign, pool, now)
+    if n == 0:
+        return cycle
+    setting = _setting(campaign, pool, now)
     n_looked_at = 0
     while cycle.n_placed < n and n_looked_at < _MOST_LOOKED_AT:
         wanted = n - cycle.n_placed
@@ -102,32 +105,59 @@ def run_cycle(campaign_id: int, *, now: datetime) -> Cycle | None:
     return cycle
 
 
-def _n_to_claim(campaign: Campaign, now: datetime) -> int:
+def _n_to_claim(campaign: Campaign, pool: NumberPool, now: datetime) -> int:
+    if pool.n_free == 0:
+        log.warning("dial_cycle_waits", campaign_id=campaign.pk, **pool.troubles)
+        return 0
+    # What waits for a carrier that does not answer keeps nobody from the others.
+    answering = _NOT_YET_ASKED & ~Q(call__legs__carrier__in=list(pool.troubles))
     live = DialAttempt.objects.filter(campaign=campaign, state=AttemptState.CLAIMED).aggregate(
         n=Count("pk", distinct=True),
-        n_waiting=Count("pk", distinct=True, filter=_NOT_YET_ASKED),
+        n_waiting=Count("pk", distinct=True, filter=answering),
         last=Max("claimed_at"),
     )
     rate = float(campaign.calls_per_second)
+    granted = pace_of({number.carrier for number in pool.numbers} - pool.troubles.keys())
+    if granted:
+        rate = min(rate, granted)
     last = live["last"]
     if last is None and rate * pacing.HORIZON_S < 1:
         last = (
             DialAttempt.objects.filter(campaign=campaign).order_by("-pk").values_list("claimed_at", flat=True).first()
         )
-    return pacing.n_to_claim(
+    n = pacing.n_to_claim(
         max_concurrent=campaign.max_concurrent,
         n_live=live["n"],
         calls_per_second=rate,
         n_waiting=live["n_waiting"],
         since_last_claim_s=(now - last).total_seconds() if last is not None else None,
     )
+    return n if pool.n_free is None else min(n, pool.n_free)
 
 
-def _setting(campaign: Campaign, now: datetime) -> _Setting:
+def _pool(campaign: Campaign, now: datetime) -> NumberPool:
+    """The campaign's numbers, with how their carriers stand.
+
+    An account with a limit is one campaign's at a time: what others place meanwhile would not be counted.
+    """
     numbers = list(campaign.numbers.filter(is_active=True).order_by("pk"))
-    used = (
+    carriers = {number.carrier for number in numbers}
+    for carrier in sorted(carriers):
+        if limits_of(carrier).max_concurrent:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", [_ACCOUNT_LOCKS, carrier])
+    standing = accounts(carriers, now=now) if carriers else {}
+    waiting: dict[str, int] = {}
+    if any(account.trouble for account in standing.values()):
+        legs = Leg.objects.filter(state__in=[LegState.CREATED, LegState.REQUESTED], carrier__in=carriers)
+        waiting = dict(legs.order_by().values_list("carrier").annotate(n=Count("pk")))
+    last_used = (
         DialAttempt.objects.filter(campaign=campaign).order_by("-pk").values_list("call__number_id", flat=True).first()
     )
+    return NumberPool(numbers, last_used, standing, waiting)
+
+
+def _setting(campaign: Campaign, pool: NumberPool, now: datetime) -> _Setting:
     return _Setting(
         campaign=campaign,
         now=now,
@@ -139,8 +169,7 @@ def _setting(campaign: Campaign, now: datetime) -> _Setting:
             ring_timeout_s=campaign.ring_timeout_s,
             is_recorded=campaign.is_recorded,
         ),
-        numbers=numbers,
-        next_number=next((place + 1 for place, number in enumerate(numbers) if number.pk == used), 0),
+        pool=pool,
         window=windows.as_hours(campaign.windows.values_list("weekday", "starts_at", "ends_at")),
     )
 
@@ -174,7 +203,7 @@ def _work_through(setting: _Setting, people: Sequence[CampaignContact], wanted: 
         free.discard(person.contact.phone)
     placed: list[tuple[CampaignContact, Call]] = []
     chosen = callable_now[:wanted]
-    for person, result in zip(chosen, _place(setting, chosen), strict=True):
+    for person, result in zip(chosen, _place(setting, chosen), strict=False):  # the rest finds no free carrier
         if isinstance(result, Call):
             placed.append((person, result))
         else:
@@ -216,8 +245,9 @@ def _place(setting: _Setting, people: Sequence[CampaignContact]) -> list[Call | 
         return []
     requests = []
     for person in people:
-        number = setting.numbers[setting.next_number % len(setting.numbers)]
-        setting.next_number += 1
+        number = setting.pool.take()
+        if number is None:
+            break
         requests.append(
             CallRequest(
                 contact=person.contact,
@@ -226,7 +256,11 @@ def _place(setting: _Setting, people: Sequence[CampaignContact]) -> list[Call | 
                 brief=setting.brief,
             )
         )
-    return place_calls(requests, now=setting.now)
+    results = place_calls(requests, now=setting.now)
+    for request, result in zip(requests, results, strict=True):
+        if not isinstance(result, Call):
+            setting.pool.give_back(request.number)
+    return results
 
 
 def _put_off(person: CampaignContact, reason: str, until: datetime) -> CampaignContact:

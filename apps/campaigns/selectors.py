@@ -5,19 +5,25 @@ from dataclasses import dataclass
 from typing import TypedDict
 
 from django.db.models import Count, QuerySet
+from django.utils import timezone
 from django.utils.functional import Promise
 
 from apps.accounts.models import Language, User
 from apps.accounts.roles import Permission, may
+from apps.calls.carrier_accounts import accounts
 from apps.calls.states import Outcome
 from apps.calls.voices import lacking_voices, missing_voices
 from apps.campaigns import reasons
 from apps.campaigns.models import Campaign, CampaignContact, DialAttempt
-from apps.campaigns.states import DIALLABLE, AttemptState, ContactState
+from apps.campaigns.number_pool import troubled
+from apps.campaigns.states import DIALLABLE, AttemptState, CampaignState, ContactState
 
 
 class CampaignCard(TypedDict):
-    """A campaign's counters as open pages show them; codes, never words. n_answered and n_success count people."""
+    """A campaign's counters as open pages show them; codes, never words. n_answered and n_success count people.
+
+    carriers_down: carriers of its numbers that do not answer while it runs; carriers_instead: those that go on.
+    """
 
     id: int
     name: str
@@ -33,6 +39,8 @@ class CampaignCard(TypedDict):
     n_success: int
     calls_per_second: float
     max_concurrent: int
+    carriers_down: list[str]
+    carriers_instead: list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +68,11 @@ def campaigns_visible_to(user: User) -> QuerySet[Campaign]:
 
 
 def campaign_cards(campaigns: Iterable[Campaign]) -> list[CampaignCard]:
-    """The cards in the order given, in two queries however many campaigns."""
+    """The cards in the order given, in three queries however many campaigns. Raises redis.RedisError."""
     chosen = list(campaigns)
+    carriers = _carriers_of([campaign.pk for campaign in chosen if campaign.state == CampaignState.RUNNING])
+    standing = accounts(set().union(*carriers.values()), now=timezone.now()) if carriers else {}
+    going = {pk: troubled(codes, standing) for pk, codes in carriers.items()}
     counts: dict[int, dict[str, int]] = {campaign.pk: {} for campaign in chosen}
     answered: dict[int, int] = dict.fromkeys(counts, 0)
     rows = (
@@ -96,9 +107,21 @@ def campaign_cards(campaigns: Iterable[Campaign]) -> list[CampaignCard]:
             n_success=successes.get(campaign.pk, 0),
             calls_per_second=float(campaign.calls_per_second),
             max_concurrent=campaign.max_concurrent,
+            carriers_down=going[campaign.pk][0] if campaign.pk in going else [],
+            carriers_instead=going[campaign.pk][1] if campaign.pk in going and going[campaign.pk][0] else [],
         )
         for campaign in chosen
     ]
+
+
+def _carriers_of(campaign_ids: list[int]) -> dict[int, set[str]]:
+    """The carriers of each campaign's active numbers."""
+    carriers: dict[int, set[str]] = {}
+    if campaign_ids:
+        rows = Campaign.numbers.through.objects.filter(campaign__in=campaign_ids, number__is_active=True)
+        for campaign_id, carrier in rows.values_list("campaign_id", "number__carrier").distinct():
+            carriers.setdefault(campaign_id, set()).add(carrier)
+    return carriers
 
 
 def campaign_card(campaign: Campaign) -> CampaignCard:

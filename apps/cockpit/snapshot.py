@@ -54,7 +54,7 @@ class Snapshot(TypedDict):
 
 
 def take_snapshot(user: User) -> Snapshot:
-    """What this person may see right now. Eight queries, and one question to Redis before them.
+    """What this person may see right now. Nine queries, and three questions to Redis.
 
     The number is read first: a delta that is in the rows already arrives once more, and changes nothing.
     """

@@ -10,7 +10,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from apps.accounts.permissions import allowed, requires, signed_in
 from apps.accounts.roles import Permission
-from apps.calls.models import Call, Speaker
+from apps.calls.models import Call, Carrier, Speaker
 from apps.calls.selectors import CallDetail, call_detail
 from apps.calls.states import LegState, Outcome
 from apps.campaigns.states import CampaignState
@@ -43,6 +43,7 @@ def live(request: HttpRequest) -> HttpResponse:
         "leg_states": LegState.values,
         "outcomes": Outcome.values,
         "campaign_states": CampaignState.values,
+        "carrier_names": {carrier.value: str(carrier.label) for carrier in Carrier},
         "blank_turns": [
             {"speaker": speaker, "text": "", "started_ms": 0, "was_interrupted": True} for speaker in Speaker
         ],

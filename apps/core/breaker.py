@@ -34,7 +34,7 @@ BREAKER_STATE = Gauge(
 BREAKER_OPENED = Counter("callcentre_breaker_opened_total", "How often a circuit breaker opened.", ["service"])
 
 _FAIL_MAX = 5
-_RESET_TIMEOUT_S = 15.0
+RESET_TIMEOUT_S = 15.0
 
 _shared: "Callable[[], Redis] | None" = None
 _circuits: dict[str, pybreaker.CircuitBreaker] = {}
@@ -78,7 +78,7 @@ def configure(
     *,
     redis: "Redis | None" = None,
     fail_max: int = _FAIL_MAX,
-    reset_timeout_s: float = _RESET_TIMEOUT_S,
+    reset_timeout_s: float = RESET_TIMEOUT_S,
     ignore: Callable[[BaseException], bool] | None = None,
 ) -> None:
     """Set up a service's breaker; the last word holds.
@@ -134,7 +134,7 @@ def close(service: str) -> None:
         _write(_shared(), service, pybreaker.STATE_CLOSED, None)
 
 
-def open(service: str, *, for_s: float = _RESET_TIMEOUT_S) -> None:
+def open(service: str, *, for_s: float = RESET_TIMEOUT_S) -> None:
     """Let no request through for so long, in all processes; after that one is tried."""
     circuit = _circuit(service)
     opened_at = datetime.now(UTC) + timedelta(seconds=for_s - circuit.reset_timeout)

@@ -119,6 +119,8 @@ class CountersSerializer(serializers.Serializer[Any]):
     n_success = serializers.IntegerField()
     calls_per_second = serializers.FloatField()
     max_concurrent = serializers.IntegerField()
+    carriers_down = serializers.ListField(child=serializers.CharField())
+    carriers_instead = serializers.ListField(child=serializers.CharField())
 
 
 class PersonSerializer(serializers.ModelSerializer[CampaignContact]):

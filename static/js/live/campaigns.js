@@ -1,6 +1,9 @@
 // Campaigns with how far they got, and the buttons their state allows.
-import { copy, number, setBadge, setText } from "./parts.js";
+import { copy, fill, number, setBadge, setText } from "./parts.js";
 
+const names = JSON.parse(document.getElementById("carrier-names").textContent);
+const named = new Intl.ListFormat(document.documentElement.lang, { type: "conjunction" });
+const list = (codes) => named.format(codes.map((code) => names[code] ?? code));
 const ORDER = ["running", "paused", "draft", "stopped", "completed"];
 
 export class Campaigns {
@@ -52,6 +55,11 @@ export class Campaigns {
       rect.setAttribute("width", `${share}%`);
       from += share;
     }
+    const notice = item.querySelector("[data-carriers]");
+    const { carriers_down: down, carriers_instead: instead } = card;
+    const words = instead.length ? notice.dataset.wordsInstead : notice.dataset.wordsWaiting;
+    setText(notice.querySelector("[data-carriers-words]"), fill(words, { down: list(down), instead: list(instead) }));
+    notice.hidden = down.length === 0;
     for (const button of item.querySelectorAll("[data-when]")) {
       button.hidden = !button.dataset.when.split(" ").includes(card.state);
     }
