@@ -71,7 +71,7 @@ class Deepgram:
         self._out = Outbox()
         self._dialogue = Dialogue()
         self._caller_item = ""  # the turn the caller is speaking now
-        self._heard_text = self._told_text = ""
+        self._told_text = ""
         self._billed_ms = 0
         self._given_ms = 0.0
         self._is_over = False
@@ -150,14 +150,10 @@ class Deepgram:
             self._lose(VoiceAIError("internal", type(error).__name__, retryable=True))
 
     def _lose(self, error: VoiceAIError) -> None:
-        """Nothing is heard or said any more until it is opened again; what was heard so far is told."""
+        """Nothing is heard or said any more until it is opened again."""
         if self._is_lost:
             return
         self._is_lost = True
-        if self._caller_item and self._heard_text:
-            at_ms = self._listener.sent_ms if self._listener is not None else 0
-            self._out.put(SpeechStopped(self._caller_item, at_ms))
-            self._out.put(CallerTranscript(self._caller_item, self._heard_text, is_final=True))
         self._bill_listening()
         self._out.fail(error)
 
@@ -241,12 +237,11 @@ class Deepgram:
             raise VoiceAIError("listen_closed_1000", retryable=True)
 
     def _caller_began(self, event: Began) -> None:
-        self._caller_item, self._heard_text, self._told_text = f"heard_{uuid4().hex[:16]}", "", ""
+        self._caller_item, self._told_text = f"heard_{uuid4().hex[:16]}", ""
         self._out.put(SpeechStarted(self._caller_item, event.at_ms))
 
     def _caller_goes_on(self, event: Heard) -> None:
         """Pass on what is new, as long as it only grows; the whole comes at the end."""
-        self._heard_text = event.text
         if event.text.startswith(self._told_text) and len(event.text) > len(self._told_text):
             self._out.put(CallerTranscript(self._caller_item, event.text[len(self._told_text) :]))
             self._told_text = event.text
