@@ -11,7 +11,7 @@ from apps.calls.bridge.caller_sound import CallerSound
 from apps.calls.bridge.goodbye import Goodbye
 from apps.calls.bridge.holding import Holding
 from apps.calls.bridge.line import Line
-from apps.calls.bridge.link import AiLink, Sleep
+from apps.calls.bridge.link import SILENT, AiLink, Sleep
 from apps.calls.bridge.listening import CallerTurns
 from apps.calls.bridge.phrase_book import PhraseBook
 from apps.calls.bridge.plan import CallPlan, greeting_prompt, resume_prompt
@@ -42,6 +42,7 @@ from apps.calls.voice_ai.base import PastTurn, VoiceAIError
 log = structlog.get_logger(__name__)
 
 _MAX_FAILED_RESPONSES = 3
+_MAX_SILENT = 1
 # What was sent just before an utterance was noticed belongs to it.
 _BEFORE_SPEECH_MS = 400
 
@@ -113,6 +114,8 @@ class Conversation:
         self.is_responding = False
         self.last_voice_at = clock()
         self.waiting_since: float | None = None  # the caller has finished, the AI has not begun
+        self.owed_since: float | None = None  # the same, or it was asked to speak
+        self._n_silent = 0
         self.n_from_ai = 0
         self.n_dropped = 0
 
@@ -138,9 +141,8 @@ class Conversation:
         if playback.is_cut(item_id) or self._is_unheard(item_id):
             return
         now = self._clock()
-        if self.waiting_since is not None:
-            metrics.TURN_RESPONSE_SECONDS.labels(self._link.provider).observe(now - self.waiting_since)
-            self.waiting_since = None
+        if self.owed_since is not None:
+            self._spoke(now)
         lead_ms = playback.lead_ms(now)
         if lead_ms > self._limits.max_lead_ms:
             self.n_dropped += 1
@@ -156,11 +158,18 @@ class Conversation:
         if mark is not None:
             await self._line.send(Mark(mark))
 
+    def _spoke(self, now: float) -> None:
+        """The first sound of something that was waited for."""
+        if self.waiting_since is not None:
+            metrics.TURN_RESPONSE_SECONDS.labels(self._link.provider).observe(now - self.waiting_since)
+        self.waiting_since = self.owed_since = None
+        self._n_silent = 0
+
     async def take(self, event: AiEvent) -> None:
         if type(event) is SpeechStarted:
             await self._caller_began(event)
         elif type(event) is SpeechStopped:
-            self.last_voice_at = self.waiting_since = self._clock()
+            self.last_voice_at = self.waiting_since = self.owed_since = self._clock()
             self.caller.stopped(event)
             self._watcher.caller_stopped(self._now_ms())
         elif type(event) is CallerTranscript:
@@ -191,7 +200,7 @@ class Conversation:
     async def _caller_began(self, event: SpeechStarted) -> None:
         """Be silent first, account for it afterwards."""
         noticed_at = self._clock()
-        self.waiting_since = None
+        self.waiting_since = self.owed_since = None
         self.last_voice_at = noticed_at
         if self.is_responding or not self.playback.is_drained(noticed_at):
             await self._line.send(Clear())
@@ -251,7 +260,25 @@ class Conversation:
             self._prompt = prompt
             return
         self.is_responding = True
+        if self.owed_since is None:
+            self.owed_since = self._clock()
         await self._link.ai.speak(prompt)
+
+    async def be_owed(self, now: float) -> None:
+        """Speech is due: ask for it if it does not come, and do without this connection if that does not help."""
+        if self.owed_since is None or now - self.owed_since <= self._limits.ai_answer_s:
+            return
+        self.owed_since = now
+        if self.tools.is_busy:
+            return
+        self._n_silent += 1
+        self._sink.event("ai_failed", {"error": SILENT})
+        if self._n_silent > _MAX_SILENT:
+            self._link.lose(SILENT)
+        elif self._has_begun:
+            await self.say(resume_prompt(self._link.language))
+        else:
+            await self.greet()
 
     async def greet(self) -> None:
         language = self._link.language
@@ -316,7 +343,8 @@ class Conversation:
         """Keep what was said as far as it came, and have the caller's unfinished words heard again."""
         self._owes_speech = self._owes_speech or self.is_responding or self.waiting_since is not None
         self.is_responding = False
-        self.waiting_since = None
+        self.waiting_since = self.owed_since = None
+        self._n_silent = 0
         if (broken := self.playback.broke_off(self._item_now)) is not None:
             self.transcript.broke_off(broken)
         self._item_now = ""

@@ -8,24 +8,25 @@ class Limits:
     """Times in seconds unless they end in _ms.
 
     max_call_s: the call is over; wrap_up_s before that the AI is told to come to an end. silence_s: nobody speaks.
-    media_idle_s: the carrier sends nothing, not even silence. ai_answer_s: the caller has finished and the AI stays
-    dumb. reconnect_delays_s: pauses before each attempt to reach a lost provider; each is lengthened or shortened at
-    random by at most the share reconnect_jitter, so that the calls of a process do not all knock at once.
-    tries_before_failover: at most so many of these attempts where another provider waits. healthy_s: a connection that
-    lasted so long was a good one, and counting begins anew. max_lead_ms: audio of the AI that the carrier may hold
-    unplayed. burst_s: sound that the line may send ahead of real time. gap_ms: the caller's sound that is kept for a
-    provider that is away; first_gap_ms: the same before the conversation has begun. catch_up_ms and catch_up_every_s:
-    how it is given to one that is back, so much at a time. phrase_after_s: a provider is away for so long before the
-    caller is asked to wait; phrase_every_s: and then asked again. goodbye_s: the longest last sentence. linger_s:
-    waiting for the last transcript. keys_s: keys pressed within so long are told together. renew_s: this long before a
-    provider closes it is left. tick_s: how often these are looked at.
+    media_idle_s: the carrier sends nothing, not even silence. ai_answer_s: the AI is to speak and does not: it is
+    asked, and after twice as long its connection counts as lost. reconnect_delays_s: pauses before each attempt to
+    reach a lost provider; each is lengthened or shortened at random by at most the share reconnect_jitter, so that
+    the calls of a process do not all knock at once. tries_before_failover: at most so many of these attempts where
+    another provider waits. healthy_s: a connection that lasted so long was a good one, and counting begins anew.
+    max_lead_ms: audio of the AI that the carrier may hold unplayed. burst_s: sound that the line may send ahead of
+    real time. gap_ms: the caller's sound that is kept for a provider that is away; first_gap_ms: the same before
+    the conversation has begun. catch_up_ms and catch_up_every_s: how it is given to one that is back, so much at a
+    time. phrase_after_s: a provider is away for so long before the caller is asked to wait; phrase_every_s: and
+    then asked again. goodbye_s: the longest last sentence. linger_s: waiting for the last transcript. keys_s: keys
+    pressed within so long are told together. renew_s: this long before a provider closes it is left. tick_s: how
+    often these are looked at.
     """
 
     max_call_s: float = 1800.0
     wrap_up_s: float = 20.0
     silence_s: float = 45.0
     media_idle_s: float = 15.0
-    ai_answer_s: float = 20.0
+    ai_answer_s: float = 8.0
     reconnect_delays_s: tuple[float, ...] = (1.0, 2.0, 4.0, 8.0, 16.0)
     tries_before_failover: int = 5
     reconnect_jitter: float = 0.2

@@ -16,6 +16,9 @@ from apps.core import breaker
 
 log = structlog.get_logger(__name__)
 
+SILENT = "silent"
+"""A connection was open and of no use, however long."""
+
 VoiceAIFor = Callable[[str], VoiceAI]
 Sleep = Callable[[float], Awaitable[object]]
 Hear = Callable[[Audio], Awaitable[None]]
@@ -74,6 +77,8 @@ class AiLink:
         self._talk: Talk | None = None
         self._ai: VoiceAI | None = None
         self._pump: asyncio.Task[None] | None = None
+        self._loss: VoiceAIError | None = None
+        self._closing: set[asyncio.Task[None]] = set()
         self._catching_up: asyncio.Task[None] | None = None
         self._lost_at: float | None = None
         self._was_open = False
@@ -119,17 +124,30 @@ class AiLink:
                 error = await self._keep_up(talk, has_next=n + 1 < len(engines))
             finally:
                 metrics.SESSIONS_ACTIVE.labels(engine.provider).dec()
-            await self.close()
+            self._let_go()
         return SessionEnd(Cause.AI_FAILED, error.code)
 
     async def close(self) -> None:
+        self._let_go()
+        for result in await asyncio.gather(*self._closing, return_exceptions=True):
+            if isinstance(result, Exception):
+                log.warning("voice_ai_not_closed", error=type(result).__name__)
+
+    def _let_go(self) -> None:
+        """Have no voice AI. The one there was closes beside: a dead one may take its time, and nobody waits for it."""
         self.is_open = False
         self.hear = self._miss
         self._stop_catching_up()
         ai, self._ai = self._ai, None
         if ai is not None:
             self._n_dropped += ai.n_dropped
-            await ai.close()
+            self._closing.add(asyncio.create_task(ai.close()))
+
+    def lose(self, code: str) -> None:
+        """Have done with a connection that is open and of no use. code: why."""
+        if self._pump is not None:
+            self._loss = VoiceAIError(code, retryable=True)
+            self._pump.cancel()
 
     def renew(self) -> None:
         """Open the provider's session anew, before the provider closes it."""
@@ -148,26 +166,28 @@ class AiLink:
         delays_s = self._limits.reconnect_delays_s
         if has_next:
             delays_s = delays_s[: self._limits.tries_before_failover]
-        n_tries = 0
+        n_tries = n_silent = 0
         try:
             self._ai = self._voice_ai_for(self.provider)
         except VoiceAIError as error:
             self._lost(talk, error)
             return error
         while True:
+            opened_at: float | None = None
             try:
                 await self._open(talk, n_tries)
                 opened_at = self._clock()
-                try:
-                    await self._listen(talk)
-                finally:
-                    if self._clock() - opened_at > self._limits.healthy_s:
-                        n_tries = 0
+                await self._listen(talk)
                 self._part(talk)
             except VoiceAIError as error:
+                lasted_s = self._clock() - opened_at if opened_at is not None else 0.0
+                if lasted_s > self._limits.healthy_s and error.code != SILENT:
+                    n_tries = 0
+                n_silent = n_silent + 1 if error.code == SILENT else 0
                 self._lost(talk, error)
-                is_shut = error.code == "circuit_open" and has_next
-                if not error.retryable or is_shut or n_tries >= len(delays_s):
+                # Nobody waits long for an answer from a provider that is shut, or there and dumb, if there is another.
+                is_hopeless = has_next and (error.code == "circuit_open" or n_silent > 1)
+                if not error.retryable or is_hopeless or n_tries >= len(delays_s):
                     metrics.RECONNECTS.labels(self.provider, "failed").inc()
                     return error
                 spread = self._limits.reconnect_jitter * (2 * self._jitter() - 1)
@@ -208,6 +228,9 @@ class AiLink:
         if not pump.cancelled():
             pump.result()
             raise VoiceAIError("closed", retryable=True)
+        if self._loss is not None:
+            loss, self._loss = self._loss, None
+            raise loss
         metrics.RECONNECTS.labels(self.provider, "planned").inc()
         log.info("voice_ai_renewed", voice_ai=self.provider)
 

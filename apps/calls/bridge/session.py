@@ -20,7 +20,7 @@ from apps.calls.bridge.limits import Flood, InboundBudget
 from apps.calls.bridge.line import Line
 from apps.calls.bridge.link import AiLink, Sleep, VoiceAIFor
 from apps.calls.bridge.phrase_book import NO_PHRASES, PhraseBook
-from apps.calls.bridge.plan import CallPlan, resume_prompt
+from apps.calls.bridge.plan import CallPlan
 from apps.calls.bridge.recording import NO_RECORDER, Recorder
 from apps.calls.bridge.sink import Cause, SessionEnd, Sink
 from apps.calls.bridge.watching import NoWatcher, Watcher
@@ -266,11 +266,9 @@ class Session:
             if now - talk.last_voice_at > limits.silence_s:
                 talk.last_voice_at = now
                 await talk.goodbye.farewell("silence", SessionEnd(Cause.AI_ENDED, "silence"))
-            if talk.waiting_since is not None and now - talk.waiting_since > limits.ai_answer_s:
-                talk.waiting_since = now
-                self._sink.event("ai_failed", {"error": "silent"})
-                await talk.say(resume_prompt(link.language))
-            if link.renew_by is not None and (talk.is_quiet or now >= link.renew_by - limits.renew_s):
+            await talk.be_owed(now)
+            is_time = talk.is_quiet or (link.renew_by is not None and now >= link.renew_by - limits.renew_s)
+            if link.renew_by is not None and is_time and not talk.goodbye.is_near:
                 link.renew()
 
     async def _give_up(self, end: SessionEnd, caller: asyncio.Task[SessionEnd]) -> SessionEnd:

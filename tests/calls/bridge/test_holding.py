@@ -80,6 +80,7 @@ async def test_who_was_asked_to_wait_is_spoken_to_when_the_provider_is_back():
     await talk.wait(1.2)
     assert len(talk.spoken_by_us) == 1
     assert "go on with the conversation" in talk.ai.all("speak")[-1][1]
+    await talk.speaks("a2", "Sorry about that.", 1000)
     await talk.wait(20)
     assert len(talk.spoken_by_us) == 1
     await talk.hang_up()

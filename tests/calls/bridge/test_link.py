@@ -322,6 +322,15 @@ async def test_an_open_breaker_and_a_final_error_do_not_wait(pair, error):
     assert len(pair.ais["second"].opened) == 1
 
 
+async def test_a_provider_that_is_there_and_never_says_a_word_is_replaced_in_the_end(pair):
+    pair.ai.outgoing.put_nowait(AiTranscript("a1", "Hello.", is_final=True))
+    await pair.wait(16.5 + 1 + 16)
+    assert pair.ais["second"].opened == []
+    await pair.wait(2)
+    assert pair.told("failed_over") == [{"from": "first", "to": "second", "error": "silent"}]
+    assert len(pair.ai.opened) == 2
+
+
 async def test_a_first_provider_that_cannot_be_had_lets_the_second_one_greet():
     talk = Conversation(providers=("first", "second"))
     talk.ai.open_errors = [OPEN]

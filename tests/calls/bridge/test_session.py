@@ -306,12 +306,36 @@ async def test_a_carrier_that_falls_dumb_is_lost():
     assert (end.cause, end.detail) == (Cause.MEDIA_LOST, "idle")
 
 
-async def test_an_ai_that_does_not_answer_is_prompted():
+async def test_an_ai_that_does_not_answer_is_prompted_and_then_done_without():
     talk = Conversation(ai_answer_s=3.0).start()
     await talk.settle()
+    await talk.speaks("a1", "Yes?", 100)
     await talk.says(SpeechStarted("u1", 0), SpeechStopped("u1", 500))
     await talk.wait(3.5)
     assert ("ai_failed", {"error": "silent"}) in talk.sink.events
+    assert "go on with the conversation" in talk.ai.all("speak")[-1][1]
+    await talk.wait(4.8)
+    assert [data["error"] for _, data in talk.sink.events if data.get("is_lost")] == ["silent"]
+    assert len(talk.ai.opened) == 2
+    await talk.hang_up()
+
+
+async def test_a_greeting_that_does_not_come_is_asked_for_again():
+    talk = Conversation(ai_answer_s=3.0).start()
+    await talk.settle()
+    await talk.wait(3.5)
+    assert [prompt[:5] for _, prompt in talk.ai.all("speak")] == ["Greet", "Greet"]
+    await talk.hang_up()
+
+
+async def test_an_ai_that_is_busy_with_a_tool_is_given_time():
+    talk = Conversation(ai_answer_s=3.0).start()
+    await talk.settle()
+    talk.sink.tool_gate = asyncio.Event()
+    await talk.says(SpeechStarted("u1", 0), SpeechStopped("u1", 500), ToolCall("t1", "opt_out", "{}"))
+    await talk.wait(5.0)
+    assert talk.sink.events == []
+    talk.sink.tool_gate.set()
     await talk.hang_up()
 
 
