@@ -122,6 +122,8 @@ DOORS = [
     Door("GET", "cockpit:home", SIGNED_IN),
     Door("GET", "cockpit:live", SUPERVISORS),
     Door("GET", "cockpit:search", SUPERVISORS),
+    Door("GET", "cockpit:services", SUPERVISORS),
+    Door("POST", "cockpit:services-reset", ADMINS, body={"service": "twilio"}, ok=(302, 404)),
     Door("GET", "cockpit:panel", SUPERVISORS, ("call",)),
     Door("GET", "cockpit:command", SUPERVISORS, ("=campaign", "draft", "=start")),
     Door("POST", "cockpit:command", SUPERVISORS, ("=call", "call", "=end")),

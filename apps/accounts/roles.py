@@ -26,6 +26,7 @@ class Permission(StrEnum):
     DNC_REMOVE = "dnc.remove"  # take someone off it
     SETUP_EDIT = "setup.edit"  # virtual agents, numbers, dispositions, prices
     USERS_EDIT = "users.edit"
+    SERVICES_RESET = "services.reset"  # have a service asked again that failed too often
     METRICS_VIEW = "metrics.view"
     BACK_OFFICE = "back_office.use"
     API_USE = "api.use"

@@ -18,6 +18,7 @@ from apps.accounts.models import User
 from apps.accounts.permissions import allowed
 from apps.accounts.roles import Permission
 from apps.calls.events import LIVE_GROUP
+from apps.cockpit.services_view import services_away
 from apps.cockpit.snapshot import Snapshot, take_snapshot, today_code
 from apps.core.realtime import current_seq
 
@@ -101,7 +102,9 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
                     return
             now = timezone.now()
             seq = await database_sync_to_async(current_seq)(LIVE_GROUP)
-            await self.send_json({"type": "beat", "seq": seq, "at": now.isoformat(), "day": today_code(now)})
+            away = await database_sync_to_async(services_away)()
+            beat = {"type": "beat", "seq": seq, "at": now.isoformat(), "day": today_code(now), "services_away": away}
+            await self.send_json(beat)
 
     async def _refusal(self) -> int:
         """The close code if the session has ended or the role has changed since; 0 while all is well."""

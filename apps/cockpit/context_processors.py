@@ -32,6 +32,7 @@ _PLACES = (
     _Place(_("Contacts"), "address-book", "contacts:list", Permission.CONTACTS_VIEW),
     _Place(_("Calls"), "phone", "calls:list", Permission.CALLS_VIEW),
     _Place(_("Messages"), "message-2", "messaging:list", Permission.MESSAGES_VIEW),
+    _Place(_("Services"), "plug-connected", "cockpit:services", Permission.LIVE_VIEW, group=1),
     _Place(_("API"), "code", "api-docs", Permission.API_USE, group=1),
     _Place(_("Back office"), "settings", "admin:index", Permission.BACK_OFFICE, group=1, leaves_frame=True),
 )
@@ -45,6 +46,7 @@ def navigation(request: HttpRequest) -> dict[str, Any]:
         if user is not None and allowed(user, place.permission):
             url = reverse(place.view)
             is_current = request.path.startswith(url) and not place.leaves_frame
+            is_current = is_current and not (place.view == "cockpit:live" and request.path != url)
             groups.setdefault(place.group, []).append(
                 {"label": place.label, "icon": place.icon, "url": url, "is_current": is_current}
             )

@@ -16,6 +16,7 @@ from apps.calls.states import Outcome
 from apps.campaigns.models import Campaign
 from apps.campaigns.selectors import CampaignCard, campaign_cards, campaigns_visible_to
 from apps.campaigns.states import CampaignState
+from apps.cockpit.services_view import services_away
 from apps.core.realtime import current_seq
 
 MAX_CALLS = 1000
@@ -43,7 +44,10 @@ class Today(TypedDict):
 
 
 class Snapshot(TypedDict):
-    """seq: deltas up to and including it are in here. success_codes: dispositions that count as success."""
+    """seq: deltas up to and including it are in here. success_codes: dispositions that count as success.
+
+    services_away: outside services that are not asked now, because they failed too often.
+    """
 
     seq: int
     at: str
@@ -51,10 +55,11 @@ class Snapshot(TypedDict):
     campaigns: list[CampaignCard]
     today: Today
     success_codes: list[str]
+    services_away: list[str]
 
 
 def take_snapshot(user: User) -> Snapshot:
-    """What this person may see right now. Nine queries, and three questions to Redis.
+    """What this person may see right now. Nine queries, and four questions to Redis.
 
     The number is read first: a delta that is in the rows already arrives once more, and changes nothing.
     """
@@ -69,6 +74,7 @@ def take_snapshot(user: User) -> Snapshot:
         campaigns=campaign_cards(_campaigns_of_interest(user)),
         today=_today(user, now),
         success_codes=list(Disposition.objects.filter(is_success=True).values_list("code", flat=True)),
+        services_away=services_away(),
     )
 
 

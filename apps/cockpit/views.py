@@ -10,12 +10,13 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from apps.accounts.permissions import allowed, requires, signed_in
 from apps.accounts.roles import Permission
-from apps.calls.models import Call, Carrier, Speaker
+from apps.calls.models import Call, Speaker
 from apps.calls.selectors import CallDetail, call_detail
 from apps.calls.states import LegState, Outcome
 from apps.campaigns.states import CampaignState
 from apps.cockpit import commands, showcase
 from apps.cockpit.finding import find
+from apps.cockpit.services_view import SERVICE_NAMES
 from apps.cockpit.snapshot import take_snapshot
 from apps.core.errors import DomainError
 
@@ -43,7 +44,7 @@ def live(request: HttpRequest) -> HttpResponse:
         "leg_states": LegState.values,
         "outcomes": Outcome.values,
         "campaign_states": CampaignState.values,
-        "carrier_names": {carrier.value: str(carrier.label) for carrier in Carrier},
+        "service_names": {code: str(name) for code, name in SERVICE_NAMES.items()},
         "blank_turns": [
             {"speaker": speaker, "text": "", "started_ms": 0, "was_interrupted": True} for speaker in Speaker
         ],

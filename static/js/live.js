@@ -5,7 +5,7 @@ import { startAsking } from "./live/ask.js";
 import { Campaigns } from "./live/campaigns.js";
 import { Figures } from "./live/figures.js";
 import { Panel } from "./live/panel.js";
-import { copy } from "./live/parts.js";
+import { copy, fill, serviceNames, setText } from "./live/parts.js";
 import { Sequence } from "./live/sequence.js";
 import { LiveSocket } from "./live/socket.js";
 import { Board } from "./live/state.js";
@@ -83,6 +83,13 @@ const sequence = new Sequence({
   resync: () => socket.send({ type: "subscribe" }),
 });
 
+const servicesAway = document.getElementById("services-away");
+
+function showServices(away) {
+  setText(servicesAway.querySelector("span"), fill(servicesAway.dataset.words, { services: serviceNames(away) }));
+  servicesAway.hidden = away.length === 0;
+}
+
 let resyncTimer = 0;
 function resyncSoon() {
   resyncTimer ||= setTimeout(() => {
@@ -96,6 +103,7 @@ function receive(message) {
   if (message.type === "snapshot") {
     setServerTime(message.at);
     board.applySnapshot(message);
+    showServices(message.services_away);
     sequence.start(message.seq);
     unveil();
     redraw("calls", "campaigns");
@@ -103,6 +111,7 @@ function receive(message) {
     hasBeenAway = false;
   } else if (message.type === "beat") {
     setServerTime(message.at);
+    showServices(message.services_away);
     if (message.day !== board.today.day) socket.send({ type: "subscribe" });
     sequence.heard(message.seq);
   } else sequence.take(message);
@@ -175,5 +184,6 @@ startAsking(place.dataset.wordUnreachable);
 const first = JSON.parse(document.getElementById("snapshot").textContent);
 setServerTime(first.at);
 board.applySnapshot(first);
+showServices(first.services_away);
 redraw("calls", "campaigns");
 startTour();

@@ -21,8 +21,8 @@ def places(user) -> list[str]:
 
 
 def test_navigation_offers_what_the_role_may_open(admin, alice, bob):
-    assert places(admin) == ["Live", "Campaigns", "Contacts", "Calls", "Messages", "API", "Back office"]
-    assert places(alice) == ["Live", "Campaigns", "Contacts", "Calls", "Messages", "API"]
+    assert places(admin) == ["Live", "Campaigns", "Contacts", "Calls", "Messages", "Services", "API", "Back office"]
+    assert places(alice) == ["Live", "Campaigns", "Contacts", "Calls", "Messages", "Services", "API"]
     assert places(bob) == ["API"]
 
 

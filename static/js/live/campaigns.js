@@ -1,9 +1,6 @@
 // Campaigns with how far they got, and the buttons their state allows.
-import { copy, fill, number, setBadge, setText } from "./parts.js";
+import { copy, fill, number, serviceNames, setBadge, setText } from "./parts.js";
 
-const names = JSON.parse(document.getElementById("carrier-names").textContent);
-const named = new Intl.ListFormat(document.documentElement.lang, { type: "conjunction" });
-const list = (codes) => named.format(codes.map((code) => names[code] ?? code));
 const ORDER = ["running", "paused", "draft", "stopped", "completed"];
 
 export class Campaigns {
@@ -58,7 +55,7 @@ export class Campaigns {
     const notice = item.querySelector("[data-carriers]");
     const { carriers_down: down, carriers_instead: instead } = card;
     const words = instead.length ? notice.dataset.wordsInstead : notice.dataset.wordsWaiting;
-    setText(notice.querySelector("[data-carriers-words]"), fill(words, { down: list(down), instead: list(instead) }));
+    setText(notice.querySelector("[data-carriers-words]"), fill(words, { down: serviceNames(down), instead: serviceNames(instead) }));
     notice.hidden = down.length === 0;
     for (const button of item.querySelectorAll("[data-when]")) {
       button.hidden = !button.dataset.when.split(" ").includes(card.state);

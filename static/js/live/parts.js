@@ -23,6 +23,14 @@ export function fill(words, values) {
   return words.replace(/\{(\w+)\}/g, (whole, name) => String(values[name] ?? whole));
 }
 
+const names = document.getElementById("service-names");
+const nameOf = names ? JSON.parse(names.textContent) : {};
+const named = new Intl.ListFormat(document.documentElement.lang, { type: "conjunction" });
+
+export function serviceNames(codes) {
+  return named.format(codes.map((code) => nameOf[code] ?? code));
+}
+
 const numbers = new Intl.NumberFormat(document.documentElement.lang);
 
 export function number(n) {
