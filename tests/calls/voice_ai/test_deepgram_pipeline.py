@@ -71,7 +71,7 @@ async def test_the_voice_changes_with_the_language_within_the_call(ai):
 
 
 async def test_an_answer_that_nobody_has_heard_yet_is_begun_again_in_the_other_language(ai, host):
-    await host.order("slow", provider="deepgram/speak", delay_ms=10_000)
+    await host.order("slow", provider="deepgram/speak", delay_ms=60_000)
     async with conversing(ai, BRIEF) as talk:
         await ai.speak("Greet the person.")
         await asyncio.sleep(0.1)
