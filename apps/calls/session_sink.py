@@ -15,7 +15,7 @@ from apps.calls.journal import EventRecord, Journal, TurnRecord, UsageRecord, mo
 from apps.calls.media.frames import ToolCall, Usage
 from apps.calls.services.callbacks import schedule_callback
 from apps.calls.services.ending import request_end
-from apps.calls.services.transfers import transfer_call
+from apps.calls.services.transfers import begin_transfer
 from apps.calls.tools import ToolContext, run_tool
 from apps.core.errors import DomainError
 
@@ -27,7 +27,6 @@ InThread = Callable[..., Awaitable[Any]]
 
 _FLUSH_S = 5.0
 _END_S = 5.0
-_TRANSFER_S = 25.0  # a request to the carrier, with its own time limits
 # After these the call itself is over for us; where only the audio was lost, the carrier asks what to do next.
 _ENDS_CALL = frozenset({Cause.AI_ENDED, Cause.TIME_LIMIT, Cause.AI_FAILED, Cause.CARRIER_FAILED})
 
@@ -115,10 +114,10 @@ class SessionSink:
                 log.exception("call_end_not_requested")
 
     async def _transfer(self, to: str) -> None:
-        """Before the socket closes: the carrier asks what to do next as soon as it has."""
+        """Before the socket closes: the carrier asks what to do next as soon as it has. A worker asks the carrier."""
         try:
-            async with asyncio.timeout(_TRANSFER_S):
-                await self._in_thread(transfer_call, self._plan.call_id, to=to)
+            async with asyncio.timeout(_END_S):
+                await self._in_thread(begin_transfer, self._plan.call_id, to=to)
         except DomainError as error:
             log.warning("call_not_transferred", code=error.code)  # the carrier opens another stream, which goes on
         except Exception:

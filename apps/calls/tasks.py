@@ -1,5 +1,6 @@
 """Celery's door to calls: an id comes in, one service is called."""
 
+import contextlib
 from typing import Any
 
 from celery import shared_task
@@ -69,6 +70,12 @@ def forward_leg(leg_id: int) -> None:
 @shared_task(name="calls.reject_call")
 def reject_call(carrier: str, carrier_call_id: str, is_busy: int) -> None:
     commanding.reject_call(carrier, carrier_call_id, is_busy)
+
+
+@shared_task(name="calls.ask_transfer")
+def ask_transfer(leg_id: int) -> None:
+    with contextlib.suppress(transfers.TransferFailed):  # which has been told, and made good
+        transfers.ask_transfer(leg_id)
 
 
 @shared_task(name="calls.settle_transfer")

@@ -10,10 +10,14 @@ import websockets
 from django.utils import timezone
 
 from apps.calls.carriers.media import codec_for
-from apps.calls.media.frames import Audio
+from apps.calls.media.frames import Audio, StreamStarted
 from apps.calls.models import Call, Leg
 from apps.calls.services.placing import place_calls
 from tests.factories.calls import make_callable, make_request
+
+
+_SOUND = bytes([0x10, 0x90])
+_HALF_A_MINUTE = Audio.of(_SOUND * 119_000)
 
 
 def free_port() -> int:
@@ -30,6 +34,7 @@ class MediaServer:
         self.opened: list[tuple[str, dict]] = []  # path, and what an ASGI server would make of the request
         self.frames: list = []
         self.speaks = False  # a second of sound, at the first sound of the other side
+        self.talks_on = False  # minutes of it at once: on the carrier's fast clock people do not wait for a slow test
         self._loop = asyncio.new_event_loop()
         self._ready = threading.Event()
         self._sockets: set = set()
@@ -74,9 +79,12 @@ class MediaServer:
                 if (frame := codec.decode(message)) is None:
                     continue
                 self.frames.append(frame)
+                if self.talks_on and isinstance(frame, StreamStarted):
+                    for _ in range(12):
+                        await stream.send(codec.encode(_HALF_A_MINUTE))
                 if self.speaks and isinstance(frame, Audio):
                     self.speaks = False
-                    await stream.send(codec.encode(Audio.of(bytes([0x10, 0x90]) * 4000)))
+                    await stream.send(codec.encode(Audio.of(_SOUND * 4000)))
         except websockets.ConnectionClosed:
             pass
         finally:
@@ -99,7 +107,7 @@ def wait_for(leg: Leg, *states: str, within_s: float = 20) -> Leg:
         time.sleep(0.05)
 
 
-def wait_until(condition: Callable[[], object], *, within_s: float = 15, story: Leg | None = None) -> None:
+def wait_until(condition: Callable[[], object], *, within_s: float = 30, story: Leg | None = None) -> None:
     until = time.monotonic() + within_s
     while not condition():
         assert time.monotonic() < until, list(story.call.events.values_list("kind", "data")) if story else "not so"

@@ -10,6 +10,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
+from datetime import UTC, datetime
 from urllib.parse import urlencode, urlsplit
 
 import pytest
@@ -100,7 +101,7 @@ def genuine(name: str, leg: Leg, origin: str, *, key=None, secret: str | None = 
         body = as_body(event("call.answered", call_control_id=leg.carrier_call_id))
         headers = signed(body, at=at, key=key) if key else signed(body, at=at)
         return body, "application/json", headers
-    moment = timezone.now() if at is None else timezone.datetime.fromtimestamp(at, timezone.get_default_timezone())
+    moment = timezone.now() if at is None else datetime.fromtimestamp(at, UTC)
     form = {"CallSid": leg.carrier_call_id, "CallStatus": "in-progress", "SequenceNumber": "2"}
     form["Timestamp"] = timestamp(moment)
     headers = {"X-Twilio-Signature": signature(origin + path_of(name, leg), form, secret)}

@@ -63,7 +63,7 @@ async def test_a_session_that_ends_for_a_transfer_asks_the_carrier_and_does_not_
         if error is not None:
             raise error
 
-    monkeypatch.setattr(session_sink, "transfer_call", transfer)
+    monkeypatch.setattr(session_sink, "begin_transfer", transfer)
     await sink.close(SessionEnd(Cause.TRANSFERRED, "+12025550147"))
     assert asked == [(leg.call_id, "+12025550147")]
     assert (await Call.objects.aget(pk=leg.call_id)).end_reason == ""

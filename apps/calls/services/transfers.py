@@ -33,26 +33,42 @@ class TransferFailed(DomainError):
     status = 409
 
 
-def transfer_call(call_id: int, *, to: str) -> None:
-    """Join the caller with another number. Raises TransferFailed, and the call goes on with us.
+def begin_transfer(call_id: int, *, to: str) -> None:
+    """Have a worker join the caller with another number. Raises TransferFailed, and the call goes on with us.
 
-    to: E.164. What becomes of it is told by the webhooks of the new leg: if nobody answers there, the caller comes back
-    to the virtual agent.
+    to: E.164. From here on the media socket may close: the line waits. If the carrier refuses, or nobody answers there,
+    the caller comes back to the virtual agent.
     """
-    first, target = _begin(call_id, to=to)
+    _first, target = _begin(call_id, to=to)
     if target is None:
         raise TransferFailed(_("The call cannot be passed on now."))
-    with call_context(first.call):
-        request = transfer_request(first, target)
+    enqueue("calls.ask_transfer", target.pk)
+
+
+def transfer_call(call_id: int, *, to: str) -> None:
+    """As ``begin_transfer``, and ask the carrier at once, for as long as that takes. Raises TransferFailed."""
+    _first, target = _begin(call_id, to=to)
+    if target is None:
+        raise TransferFailed(_("The call cannot be passed on now."))
+    ask_transfer(target.pk)
+
+
+def ask_transfer(leg_id: int) -> None:
+    """Ask the carrier for a transfer that was begun. leg_id: of the new leg. Raises TransferFailed."""
+    target = Leg.objects.select_related("call").get(pk=leg_id)
+    first = Leg.objects.filter(call_id=target.call_id, party=Party.CUSTOMER).order_by("-pk")[0]
+    if target.state == LegState.ENDED or target.carrier_call_id is not None:
+        return  # asked before, or over
+    with call_context(target.call):
         try:
             carrier = adapters.carrier_for(first.carrier)
             with guard(first.carrier):
-                carrier.transfer(first.carrier_call_id or "", request)
+                carrier.transfer(first.carrier_call_id or "", transfer_request(first, target))
         except (CarrierError, CircuitOpen, adapters.CarrierNotConfigured) as error:
             code = getattr(error, "code", "") or type(error).__name__
             log.warning("transfer_refused", leg_id=first.pk, code=code, error=str(error))
             with transaction.atomic():
-                call, target = lock_leg(target.pk)
+                call, target = lock_leg(leg_id)
                 # If the carrier did it all the same, the new leg's webhooks find it written off, and it is hung up.
                 settle_leg(target, Outcome.NOT_PLACED, at=timezone.now(), carrier_error=str(error))
                 _come_back(call, reason=code)

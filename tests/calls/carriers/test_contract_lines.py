@@ -4,6 +4,7 @@ server on one side, the carrier process on the other."""
 import time
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import partial
 
 import pytest
 
@@ -123,6 +124,7 @@ def test_a_call_passed_on_to_nobody_ends(product, name, settings, our_number):
 
 def test_a_blind_transfer_joins_two_and_ends_where_they_end_it(product, name, media):
     make_carrier_price("0.014", carrier=name)
+    media.talks_on = True
     leg = wait_for(call_number(name, TALKS), LegState.ANSWERED)
     wait_until(lambda: media.opened)
     transfers.transfer_call(leg.call_id, to=COLLEAGUE)
@@ -142,10 +144,11 @@ def test_a_blind_transfer_joins_two_and_ends_where_they_end_it(product, name, me
 
 @pytest.mark.parametrize(("to", "reason"), [(BUSY, "busy"), (NOBODY, "no_answer")])
 def test_a_transfer_to_nobody_brings_the_caller_back(product, name, media, to, reason):
+    media.talks_on = True
     leg = wait_for(call_number(name, TALKS), LegState.ANSWERED)
     wait_until(lambda: media.opened)
-    transfers.transfer_call(leg.call_id, to=to)
-    media.cut()
+    transfers.begin_transfer(leg.call_id, to=to)
+    media.cut()  # as a session does that has seen to the transfer
     wait_until(lambda: len(media.opened) >= 2, story=leg)
     assert media.opened[0][0] != media.opened[-1][0]
     call = Call.objects.get(pk=leg.call_id)
@@ -160,7 +163,23 @@ def test_a_transfer_to_nobody_brings_the_caller_back(product, name, media, to, r
     wait_for(leg, LegState.ENDED)
 
 
+def test_a_transfer_that_the_carrier_refuses_later_brings_the_caller_back(product, name, media):
+    media.talks_on = True
+    leg = wait_for(call_number(name, TALKS), LegState.ANSWERED)
+    wait_until(lambda: media.opened)
+    product.fault("rest_500", times=1)
+    transfers.begin_transfer(leg.call_id, to=COLLEAGUE)
+    media.cut()
+    wait_until(lambda: len(media.opened) >= 2, story=leg)
+    call = Call.objects.get(pk=leg.call_id)
+    assert (call.transferred_to, call.is_live) == ("", True)
+    assert call.events.filter(kind="transfer_failed").count() == 1
+    ending.request_end(call.pk, reason=EndReason.STAFF_ENDED)
+    wait_for(leg, LegState.ENDED)
+
+
 def test_a_transfer_that_the_carrier_refuses_leaves_the_call_with_us(product, name, media):
+    media.talks_on = True
     leg = wait_for(call_number(name, TALKS), LegState.ANSWERED)
     wait_until(lambda: media.opened)
     product.fault("rest_500", times=1)
@@ -183,11 +202,15 @@ def test_a_call_is_taken_back_while_it_rings(product, name):
     assert leg.outcome == Outcome.CANCELED
 
 
+def has_verdict(leg: Leg) -> bool:
+    return bool(Leg.objects.get(pk=leg.pk).answered_by)
+
+
 def test_a_machine_is_told_from_a_person(product, name, media):
     machine, person = "+12125556209", "+12125556200"
     legs = {Outcome.VOICEMAIL: call_number(name, machine), Outcome.ANSWERED: call_number(name, person)}
     for outcome, leg in legs.items():
-        wait_until(lambda leg=leg: Leg.objects.get(pk=leg.pk).answered_by, story=leg)
+        wait_until(partial(has_verdict, leg), story=leg)
         ending.request_end(leg.call_id, reason=EndReason.STAFF_ENDED)
         wait_for(leg, LegState.ENDED)
         assert leg.outcome == outcome
@@ -204,6 +227,7 @@ def test_sound_and_keys_come_over_the_media_socket(product, name, media):
 
 
 def test_the_carrier_records_pauses_and_hands_over_its_file(product, name, media, tmp_path):
+    media.talks_on = True
     leg = wait_for(call_number(name, TALKS), LegState.ANSWERED)
     carrier_recordings.start_recording(leg.call_id)
     time.sleep(0.3)

@@ -9,6 +9,7 @@ from django.http import QueryDict
 from apps.calls.carriers.base import LineStatus, Verdict
 from apps.calls.carriers.twilio import webhooks
 from apps.calls.carriers.twilio.words import moment, verdict_of
+from apps.calls.carriers.unusable import UnusableWebhook
 
 TOKEN = "0123456789abcdef0123456789abcdef"
 STATUS_URL = "https://voice.example.com/hooks/twilio/status?tenant=7"
@@ -63,7 +64,7 @@ def test_a_status_callback_is_read_whole():
     ],
 )
 def test_what_lacks_its_meaning_is_unusable(read, form, field):
-    with pytest.raises(webhooks.UnusableWebhook) as error:
+    with pytest.raises(UnusableWebhook) as error:
         read(QueryDict(form))
     assert error.value.code == field
 
