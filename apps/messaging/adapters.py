@@ -18,7 +18,7 @@ from apps.messaging.channels.base import TextChannel
 def _twilio() -> TextChannel:
     if not (settings.TWILIO_ACCOUNT_SID and settings.TWILIO_AUTH_TOKEN):
         raise CarrierNotConfigured(_("Twilio has no credentials. Set TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN."))
-    from apps.messaging.channels.twilio import TwilioTexts  # some 15 MB, for workers only
+    from apps.messaging.channels.twilio.rest import TwilioTexts  # some 15 MB, for workers only
 
     return TwilioTexts(
         account_sid=settings.TWILIO_ACCOUNT_SID,
@@ -31,7 +31,7 @@ def _twilio() -> TextChannel:
 def _telnyx() -> TextChannel:
     if not settings.TELNYX_API_KEY:
         raise CarrierNotConfigured(_("Telnyx has no key. Set TELNYX_API_KEY."))
-    from apps.messaging.channels.telnyx import TelnyxTexts
+    from apps.messaging.channels.telnyx.rest import TelnyxTexts
 
     return TelnyxTexts(
         api_key=settings.TELNYX_API_KEY,

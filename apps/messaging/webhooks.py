@@ -22,8 +22,9 @@ from apps.calls.models import Carrier
 from apps.core import webhook_layers
 from apps.core.metrics import WEBHOOK_REQUESTS_REFUSED
 from apps.core.webhook_layers import Layer, WebhookRefused
-from apps.messaging.channels import telnyx, twilio
 from apps.messaging.channels.base import InboundText, TextNews
+from apps.messaging.channels.telnyx import webhooks as telnyx
+from apps.messaging.channels.twilio import webhooks as twilio
 from apps.messaging.models import Message
 from apps.messaging.services.progress import message_progressed
 from apps.messaging.services.receiving import receive_text

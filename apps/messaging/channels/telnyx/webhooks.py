@@ -1,21 +1,14 @@
-"""Telnyx's messages through its own SDK, and its webhooks about them, read from the plain JSON."""
+"""Telnyx's webhooks about texts, read from the plain JSON. No SDK: the web process reads them."""
 
 from collections.abc import Mapping
-from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final, Literal
 
-import httpx
-from telnyx import Telnyx
-
-from apps.calls.carriers.base import CarrierError, Fault
-from apps.calls.carriers.telnyx.rest import operation
 from apps.calls.carriers.telnyx.webhooks import Event
 from apps.calls.carriers.telnyx.words import moment
 from apps.calls.carriers.unusable import UnusableWebhook
-from apps.messaging.channels.base import OPTED_OUT, InboundText, TextNews, TextRequest, TextStatus
+from apps.messaging.channels.base import InboundText, TextNews, TextStatus
 
-_POOL: Final = httpx.Limits(max_connections=16, max_keepalive_connections=8, keepalive_expiry=60)
 _STATUSES: Final = {
     "queued": TextStatus.QUEUED,
     "sending": TextStatus.QUEUED,
@@ -26,62 +19,14 @@ _STATUSES: Final = {
     "delivery_failed": TextStatus.UNDELIVERED,
     "expired": TextStatus.UNDELIVERED,
 }
-_NUMBER_FAULTS: Final = OPTED_OUT | {"10015", "10016", "40310"}
 _KEYWORDS: Final[dict[str, Literal["stop", "start", "help"]]] = {"STOP": "stop", "START": "start", "HELP": "help"}
 MAX_BODY: Final = 1600
-
-
-class TelnyxTexts:
-    """One account. Safe to share between threads."""
-
-    name = "telnyx"
-    finds = False  # there is no list of messages: a lost one is known by its webhooks, or not at all
-
-    def __init__(self, *, api_key: str, api_base: str, timeout_s: float) -> None:
-        self._http = httpx.Client(
-            base_url=api_base, timeout=httpx.Timeout(timeout_s, pool=1.0), limits=_POOL, follow_redirects=False
-        )
-        # The SDK would repeat a POST by itself after 5xx, 429 and lost connections.
-        self._client = Telnyx(api_key=api_key, base_url=api_base, http_client=self._http, max_retries=0)
-
-    def close(self) -> None:
-        self._client.close()
-
-    def send(self, request: TextRequest) -> TextNews:
-        try:
-            with operation("send_text", is_write=True):
-                answer = self._client.messages.send(
-                    to=request.to,
-                    from_=request.from_,
-                    text=request.body,
-                    webhook_url=request.status_url,
-                    use_profile_webhooks=False,
-                    idempotency_key=request.token,
-                )
-                return _shown(answer.data.to_dict(mode="json") if answer.data is not None else {})
-        except CarrierError as error:
-            if error.code in _NUMBER_FAULTS:
-                error.fault = Fault.NUMBER
-            raise
-
-    def fetch(self, carrier_message_id: str) -> TextNews | None:
-        try:
-            with operation("fetch_text"):
-                answer = self._client.messages.retrieve(carrier_message_id)
-                return _shown(answer.data.to_dict(mode="json") if answer.data is not None else {})
-        except CarrierError as error:
-            if error.fault is Fault.OVER:
-                return None
-            raise
-
-    def find(self, request: TextRequest, *, since: datetime) -> list[TextNews]:
-        return []
 
 
 def read_status(event: Event) -> TextNews:
     """message.sent or message.finalized. Raises UnusableWebhook."""
     try:
-        news = _shown(event.payload)
+        news = read_message(event.payload)
     except (KeyError, TypeError, ValueError) as error:
         raise UnusableWebhook("payload") from error
     return TextNews(
@@ -117,8 +62,8 @@ def read_inbound(event: Event) -> InboundText:
     )
 
 
-def _shown(payload: Mapping[str, Any]) -> TextNews:
-    """Raises KeyError, TypeError or ValueError where the payload is not a message."""
+def read_message(payload: Mapping[str, Any]) -> TextNews:
+    """A message as webhooks and REST show it. Raises KeyError, TypeError or ValueError for what is none."""
     message_id = payload["id"]
     if not isinstance(message_id, str) or not 3 <= len(message_id) <= 64:
         raise TypeError("an answer without id")

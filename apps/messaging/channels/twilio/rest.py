@@ -1,38 +1,22 @@
-"""Twilio's messages through its own SDK, and its webhooks about them."""
+"""Twilio's messages through its own SDK."""
 
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from twilio.rest import Client
 from twilio.rest.api.v2010.account.message import MessageInstance
 
 from apps.calls.carriers.base import CarrierError, Fault
 from apps.calls.carriers.twilio.rest import HttpClient, operation
-from apps.calls.carriers.twilio.webhooks import FormData
 from apps.calls.carriers.twilio.words import whole_number
-from apps.calls.carriers.unusable import UnusableWebhook
-from apps.messaging.channels.base import OPTED_OUT, InboundText, TextNews, TextRequest, TextStatus
+from apps.messaging.channels.base import OPTED_OUT, TextNews, TextRequest
+from apps.messaging.channels.twilio.webhooks import STATUSES
 
 # Asked for in a fragment that Twilio neither sends nor signs: three tries in all, after our errors too.
 _TRY_AGAIN: Final = "#rc=2&rp=5xx,ct,rt"
-_STATUSES: Final = {
-    "accepted": TextStatus.QUEUED,
-    "scheduled": TextStatus.QUEUED,
-    "queued": TextStatus.QUEUED,
-    "sending": TextStatus.QUEUED,
-    "sent": TextStatus.SENT,
-    "delivered": TextStatus.DELIVERED,
-    "read": TextStatus.DELIVERED,
-    "partially_delivered": TextStatus.DELIVERED,
-    "undelivered": TextStatus.UNDELIVERED,
-    "failed": TextStatus.FAILED,
-    "canceled": TextStatus.FAILED,
-}
 # Nothing wrong with us: this number cannot be texted.
 _NUMBER_FAULTS: Final = OPTED_OUT | {"21211", "21408", "21612", "21614", "21635"}
-_KEYWORDS: Final[dict[str, Literal["stop", "start", "help"]]] = {"STOP": "stop", "START": "start", "HELP": "help"}
-MAX_BODY: Final = 1600
 
 
 class TwilioTexts:
@@ -85,44 +69,13 @@ class TwilioTexts:
             return [_shown(message) for message in sorted(young, key=lambda message: str(message.date_created))]
 
 
-def read_status(form: FormData) -> TextNews:
-    """A status callback. It bears no time of its own. Raises UnusableWebhook."""
-    sid = _sid(form)
-    word = _field(form, "MessageStatus") or _field(form, "SmsStatus")
-    status = _STATUSES.get(word)
-    if status is None:
-        raise UnusableWebhook("MessageStatus")
-    return TextNews(
-        carrier_message_id=sid,
-        status=status,
-        error_code=_field(form, "ErrorCode")[:16],
-        error=_field(form, "ErrorMessage")[:200],
-        key=f"{sid}:{word}"[:120],
-    )
-
-
-def read_inbound(form: FormData) -> InboundText:
-    """Somebody has written to us. Raises UnusableWebhook."""
-    sid = _sid(form)
-    return InboundText(
-        carrier_message_id=sid,
-        from_=_phone(form, "From"),
-        to=_phone(form, "To"),
-        body=_field(form, "Body")[:MAX_BODY],
-        keyword=_KEYWORDS.get(_field(form, "OptOutType").upper(), ""),
-        n_media=min(whole_number(_field(form, "NumMedia")) or 0, 99),
-        n_parts=whole_number(_field(form, "NumSegments")),
-        key=f"{sid}:received",
-    )
-
-
 def _shown(message: MessageInstance) -> TextNews:
     """Raises KeyError or TypeError where the answer is not a message."""
     if not isinstance(message.sid, str) or not message.sid:
         raise TypeError("an answer without sid")
     return TextNews(
         carrier_message_id=message.sid,
-        status=_STATUSES[str(message.status)],
+        status=STATUSES[str(message.status)],
         at=_utc(message.date_sent),
         error_code=str(message.error_code or "")[:16],
         error=str(message.error_message or "")[:200],
@@ -147,22 +100,3 @@ def _utc(at: object) -> datetime | None:
     if not isinstance(at, datetime):
         return None
     return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
-
-
-def _field(form: FormData, name: str) -> str:
-    values = form.getlist(name)
-    return values[-1].replace("\x00", "") if values else ""
-
-
-def _sid(form: FormData) -> str:
-    sid = _field(form, "MessageSid") or _field(form, "SmsSid")
-    if not 3 <= len(sid) <= 64 or not sid.isascii() or not sid.isalnum():
-        raise UnusableWebhook("MessageSid")
-    return sid
-
-
-def _phone(form: FormData, name: str) -> str:
-    value = _field(form, name).strip()
-    if not 3 <= len(value) <= 16:
-        raise UnusableWebhook(name)
-    return value
