@@ -15,7 +15,6 @@ from apps.calls.models import Call, Leg
 from apps.calls.services.placing import place_calls
 from tests.factories.calls import make_callable, make_request
 
-
 _SOUND = bytes([0x10, 0x90])
 _HALF_A_MINUTE = Audio.of(_SOUND * 119_000)
 

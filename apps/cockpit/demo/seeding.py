@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from django.db import transaction
 
 from apps.accounts.models import Role, User
-from apps.calls.models import Disposition, Number, Price, Provider, VirtualAgent
+from apps.calls.models import Carrier, Disposition, Number, Price, Provider, Route, VirtualAgent
 from apps.calls.models.cost import Part, Unit
 from apps.calls.states import Outcome
 from apps.campaigns import services
@@ -32,6 +32,8 @@ AREA_CODES = (
     *("515", "518", "602", "603", "605", "608", "612", "614", "615", "617", "619", "701", "702", "703", "704"),
 )
 OUR_NUMBERS = (("+12025550190", "Washington"), ("+13035550191", "Denver"), ("+15035550192", "Portland"))
+# Who calls it is answered, as who calls the others; no campaign dials from it.
+TELNYX_NUMBER = ("+12025550193", "Washington, Telnyx")
 # Somewhere among these it is the middle of the day at any hour.
 ZONES = (
     *("America/New_York", "America/Denver", "America/Los_Angeles", "America/Anchorage", "Pacific/Honolulu"),
@@ -81,7 +83,8 @@ def seed(*, logins: dict[str, Login], now: datetime) -> Seeded:
     _users(logins)
     _prices()
     _dispositions()
-    agent, numbers = _agent(), _numbers()
+    agent = _agent()
+    numbers = _numbers(agent)
     campaign = _latest_round()
     if campaign is None or campaign.state == CampaignState.COMPLETED:
         n_round = 1 if campaign is None else _round_of(campaign) + 1
@@ -173,11 +176,16 @@ def _agent() -> VirtualAgent:
     return agent
 
 
-def _numbers() -> list[Number]:
-    return [
-        Number.objects.get_or_create(e164=e164, defaults={"carrier": "twilio", "label": label})[0]
-        for e164, label in OUR_NUMBERS
-    ]
+def _numbers(agent: VirtualAgent) -> list[Number]:
+    """The pool of the demo's campaign. All numbers of ours are answered by the demo's virtual agent."""
+
+    def ours(e164: str, label: str, carrier: Carrier) -> Number:
+        answered = {"route": Route.VIRTUAL_AGENT, "virtual_agent": agent}
+        defaults = {"carrier": carrier, "label": label, **answered}
+        return Number.objects.get_or_create(e164=e164, defaults=defaults)[0]
+
+    ours(*TELNYX_NUMBER, Carrier.TELNYX)
+    return [ours(e164, label, Carrier.TWILIO) for e164, label in OUR_NUMBERS]
 
 
 def _latest_round() -> Campaign | None:
