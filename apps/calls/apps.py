@@ -8,4 +8,4 @@ class CallsConfig(AppConfig):
     verbose_name = _("Calls")
 
     def ready(self) -> None:
-        from apps.calls import checks  # noqa: F401 - registers itself
+        from apps.calls import checks, counts  # noqa: F401 - they register themselves

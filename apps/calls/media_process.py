@@ -116,6 +116,7 @@ class MediaProcess:
         while True:
             metrics.MEDIA_CALLS.set(self.n_calls)
             metrics.MEDIA_FILL.set(self.fill)
+            metrics.MEDIA_TASKS.set(len(asyncio.all_tasks()))
             metrics.CALLER_SOUND_WAITING.set(sum(session.unheard_s for session in self.commands.sessions))
             try:
                 await self.in_thread(breaker.sync)

@@ -1,12 +1,15 @@
 """Prometheus metrics of calls on the carrier's side. No Django here."""
 
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter, Gauge, Histogram
 
 _WEBHOOK_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15)
 _REQUEST_BUCKETS = (0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _CALL_BUCKETS = (1, 5, 10, 20, 30, 60, 120, 300, 600, 1800)
 
 CALLS_CREATED = Counter("callcentre_calls_created_total", "Calls that passed the gate and were queued to be dialled.")
+LEGS_LIVE = Gauge(
+    "callcentre_legs_live", "Legs that have not ended, by where they stand.", ["state"], multiprocess_mode="mostrecent"
+)
 CALLS_REFUSED = Counter("callcentre_calls_refused_total", "Calls the rules did not allow.", ["reason"])
 CALLS_PLACED = Counter("callcentre_calls_placed_total", "Calls a carrier accepted.", ["carrier"])
 PLACINGS_UNKNOWN = Counter(

@@ -15,6 +15,7 @@ from django_redis import get_redis_connection
 from redis.exceptions import RedisError
 
 from apps.core import metrics as core_metrics
+from apps.core import sampling
 from apps.core.tasks import HEARTBEAT_KEY
 
 log = structlog.get_logger(__name__)
@@ -48,6 +49,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
     """For Prometheus: with METRICS_TOKEN, from this machine itself, or for a person who may see it."""
     if not _may_scrape(request):
         return HttpResponse("403\n", status=403, content_type="text/plain")
+    sampling.sample()
     body, content_type = core_metrics.exposition()
     return HttpResponse(body, content_type=content_type)
 

@@ -4,6 +4,8 @@ Names start with ``callcentre_``; labels come from small closed sets. With ``PRO
 processes that share the directory are counted together, so a gauge says how theirs combine (``multiprocess_mode``).
 """
 
+import platform
+
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
     REGISTRY,
@@ -16,6 +18,7 @@ from prometheus_client import (
 )
 
 PREFIX = "callcentre_"
+VERSION = "0.1.0"  # as in pyproject.toml
 # What the client library made of the environment when it was loaded.
 IS_SHARED = values.ValueClass is not values.MutexValue
 READY = Gauge(
@@ -37,6 +40,21 @@ WEBHOOK_LAYERS_SKIPPED = Counter(
     ["layer"],
 )
 TASKS_FAILED = Counter(f"{PREFIX}tasks_failed_total", "Background tasks that ended with an error.", ["task"])
+
+TASKS_WAITING = Gauge(
+    f"{PREFIX}tasks_waiting", "Tasks that no worker has taken yet.", ["queue"], multiprocess_mode="mostrecent"
+)
+DB_CONNECTIONS = Gauge(
+    f"{PREFIX}db_connections", "Connections in the database pool: used or free.", ["state"], multiprocess_mode="livesum"
+)
+DB_WAITING = Gauge(
+    f"{PREFIX}db_requests_waiting", "Threads that wait for a database connection.", multiprocess_mode="livesum"
+)
+# A gauge, as the client library's Info cannot be shared between processes.
+BUILD_INFO = Gauge(
+    f"{PREFIX}build_info", "What is running; always 1.", ["version", "python"], multiprocess_mode="mostrecent"
+)
+BUILD_INFO.labels(VERSION, platform.python_version()).set(1)
 
 
 def exposition() -> tuple[bytes, str]:

@@ -70,6 +70,7 @@ MEDIA_CALLS_MAX = Gauge(
 MEDIA_FILL = Gauge(
     "callcentre_media_fill_ratio", "How full the fullest media process is, 0 to 1.", multiprocess_mode="livemax"
 )
+MEDIA_TASKS = Gauge("callcentre_media_tasks", "Tasks on a media process's event loop.", multiprocess_mode="livesum")
 CALLER_SOUND_WAITING = Gauge(
     "callcentre_caller_sound_waiting_seconds",
     "Sound of callers that is kept for providers that are away or catch up.",
