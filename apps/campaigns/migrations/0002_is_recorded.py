@@ -4,15 +4,18 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('campaigns', '0001_initial'),
+        ("campaigns", "0001_initial"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='campaign',
-            name='is_recorded',
-            field=models.BooleanField(default=True, help_text="Off: not even if the virtual agent's calls are recorded.", verbose_name='record calls'),
+            model_name="campaign",
+            name="is_recorded",
+            field=models.BooleanField(
+                default=True,
+                help_text="Off: not even if the virtual agent's calls are recorded.",
+                verbose_name="record calls",
+            ),
         ),
     ]
