@@ -21,8 +21,8 @@ fmt: ## Format the code
 bench: ## Measure the media process and the dialler
 	@$(START) bench $(if $(ARGS),'$(subst ','\'',$(ARGS))')
 
-drill: ## Kill processes in the middle of a campaign and look what is left
-	@$(START) test '-m drill'
+drill: ## Kill processes, and have all fail at random for three minutes; look what is left
+	@$(START) test '-m "drill or storm"'
 
 messages: ## Collect new texts for translation, compile the catalogues
 	@$(START) messages

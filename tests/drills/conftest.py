@@ -4,7 +4,7 @@ The stack looks for what was left behind sooner than it does by default, by sett
 """
 
 from collections import Counter
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import count
 from zoneinfo import ZoneInfo
@@ -43,8 +43,10 @@ _places = count()
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "drills" in item.path.parts:
-            item.add_marker(pytest.mark.drill)
-            item.add_marker(pytest.mark.timeout(360))
+            is_storm = item.get_closest_marker("storm") is not None
+            if not is_storm:
+                item.add_marker(pytest.mark.drill)
+            item.add_marker(pytest.mark.timeout(900 if is_storm else 360))
 
 
 @pytest.hookimpl(wrapper=True)
@@ -143,6 +145,19 @@ class Drill:
         return f"(when we began to wait: {dict(people)})"
 
 
+def fill(campaign: Campaign, endings: Iterable[str]) -> None:
+    """Put one person per ending on the campaign's list."""
+    for ending in endings:
+        n = next(_places)
+        make_contact(
+            campaign.contact_list,
+            phone=f"+1{AREA_CODES[n % len(AREA_CODES)]}555{n // len(AREA_CODES) % 10}1{ending}",
+            time_zone=_midday_zone(),
+            zone_source=ZoneSource.GIVEN,
+            language=("en", "es", "cs")[min(int(ending) // 30, 2)] if int(ending) < 90 else "en",
+        )
+
+
 @pytest.fixture
 def start(stack):
     """start(endings): a running campaign to one person per ending."""
@@ -150,15 +165,7 @@ def start(stack):
     def start_campaign(endings=MIX, *, max_concurrent=6, calls_per_second=4) -> Drill:
         campaign = make_campaign(max_concurrent=max_concurrent, calls_per_second=calls_per_second, ring_timeout_s=15)
         make_retry_rule(campaign, "busy", delay_s=2, max_attempts=2)
-        for ending in endings:
-            n = next(_places)
-            make_contact(
-                campaign.contact_list,
-                phone=f"+1{AREA_CODES[n % len(AREA_CODES)]}555{n // len(AREA_CODES) % 10}1{ending}",
-                time_zone=_midday_zone(),
-                zone_source=ZoneSource.GIVEN,
-                language=("en", "es", "cs")[min(int(ending) // 30, 2)] if int(ending) < 90 else "en",
-            )
+        fill(campaign, endings)
         services.start(campaign_id=campaign.pk, by=None)
         return Drill(stack, campaign)
 
