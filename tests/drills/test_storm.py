@@ -120,7 +120,8 @@ def test_nothing_is_stuck_or_lost_after_three_minutes_of_random_trouble(stack, c
     first, last = sum(memory[:third]) / third, sum(memory[-third:]) / third
     kinds = CallEvent.objects.order_by().values_list("kind", flat=True)
     report = [
-        f"{len(calls)} calls, {max(live)} at once at most, {sum(live) / len(live):.0f} on average; ordered: {dict(ordered)}",
+        f"{len(calls)} calls, {max(live)} at once at most, {sum(live) / len(live):.0f} on average",
+        f"ordered: {dict(ordered)}",
         f"outcomes: {dict(Counter(call.outcome for call in calls))}",
         f"reasons: {dict(Counter(call.end_reason for call in calls))}",
         f"events: {dict(Counter(kinds))}",
