@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Callable
 
 import structlog
+from django.db import close_old_connections
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
@@ -28,7 +29,12 @@ class ProbeMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         probe = _PROBES.get(request.path)
-        return probe(request) if probe else self.get_response(request)
+        try:
+            return probe(request) if probe else self.get_response(request)
+        finally:
+            # A client that has given up has its request cut off without Django's own end of it: the server waits only
+            # so long. In this thread it comes to an end all the same, and its connection goes back to the pool.
+            close_old_connections()
 
 
 class RequestIdMiddleware:

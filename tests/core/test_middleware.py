@@ -1,12 +1,14 @@
 import re
+import threading
 
 import pytest
 import structlog
+from django.db import connection
 from django.http import HttpResponse
 from django.test import RequestFactory
 from structlog.testing import capture_logs
 
-from apps.core.middleware import RequestIdMiddleware
+from apps.core.middleware import ProbeMiddleware, RequestIdMiddleware
 
 
 def ask(path="/x/", *, answer=None, **headers):
@@ -53,3 +55,24 @@ def test_the_line_names_route_and_person(client, alice):
     line = next(line for line in logs if line["event"] == "request_finished")
     assert line["route"] == "api/v1/auth/me/"
     assert line["user_id"] == alice.pk
+
+
+@pytest.mark.django_db(transaction=True)
+def test_requests_that_are_cut_off_leave_the_pool_as_it_was(settings):
+    """A server that gives a request up never tells Django of its end: more of them than the pool has connections."""
+    pool = settings.DATABASES["default"]["OPTIONS"]["pool"]
+    answers = []
+
+    def view(request):
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+        return HttpResponse()
+
+    def serve() -> None:
+        answers.append(ProbeMiddleware(view)(RequestFactory().get("/")))
+
+    for _n in range(pool["max_size"] + 3):
+        thread = threading.Thread(target=serve)
+        thread.start()
+        thread.join(10)
+    assert len(answers) == pool["max_size"] + 3
