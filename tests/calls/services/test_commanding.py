@@ -119,7 +119,7 @@ def test_a_call_that_is_elsewhere_gets_no_stream(talking, run):
 def test_a_live_call_that_fell_silent_unseen_is_reconnected(carrier, run, settings):
     leg = make_leg(LegState.ANSWERED, carrier="telnyx", carrier_call_id=control_id(), quiet_s=settings.LEG_QUIET_S + 5)
     line = adapters.carrier_for("telnyx")
-    line.fetch = lambda call_id: LineNews(call_id, LineStatus.QUEUED)  # type: ignore[method-assign]
+    line.fetch = lambda call_id: LineNews(call_id, LineStatus.QUEUED)
     assert ("calls.reopen_stream", leg.pk, 0) in run(reconcile.reconcile_leg, leg.pk)
     Leg.objects.filter(pk=leg.pk).update(media_heartbeat_at=timezone.now())
     assert run(reconcile.reconcile_leg, leg.pk) == []
