@@ -75,6 +75,7 @@ _VIEW_ONLY: dict[str, Permission] = {
     "calls.leg": Permission.CALLS_VIEW,
     "calls.recording": Permission.RECORDINGS_LISTEN,
     "calls.recordingpart": Permission.RECORDINGS_LISTEN,
+    "calls.callreview": Permission.CALLS_VIEW,
     "calls.turn": Permission.CALLS_VIEW,
     "campaigns.campaigncontact": Permission.CAMPAIGNS_VIEW,
     "campaigns.campaignevent": Permission.CAMPAIGNS_VIEW,

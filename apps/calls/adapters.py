@@ -22,10 +22,10 @@ from apps.core import breaker
 from apps.core.errors import DomainError
 
 if TYPE_CHECKING:
-    from apps.calls.language_models import LanguageModel
     from google.genai import Client as GeminiClient
     from openai import AsyncOpenAI
 
+    from apps.calls.language_models import LanguageModel
     from apps.calls.voice_ai.deepgram.assembly import Assembly
 
 T = TypeVar("T")

@@ -89,7 +89,19 @@ def test_a_pack_with_a_mistake_is_refused_with_its_place(path, value, message):
         read_pack(raw)
 
 
-@pytest.mark.parametrize("missing", [("hours",), ("consent",), ("recording",), ("recording", "need"), ("disclosure",), ("hours", "sun"), ("consent", "sms"), ("version",)])
+@pytest.mark.parametrize(
+    "missing",
+    [
+        ("hours",),
+        ("consent",),
+        ("recording",),
+        ("recording", "need"),
+        ("disclosure",),
+        ("hours", "sun"),
+        ("consent", "sms"),
+        ("version",),
+    ],
+)
 def test_a_pack_with_a_gap_is_refused(missing):
     raw = copy.deepcopy(SPAIN)
     target = raw

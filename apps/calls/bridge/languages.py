@@ -31,7 +31,8 @@ Detector = Callable[[str], tuple[str, float]]
 @lru_cache(maxsize=1)
 def text_detector() -> Detector:
     """A detector for our languages alone: one for all of the world's is wrong more often on a few words."""
-    from py3langid.langid import MODEL_FILE, LanguageIdentifier  # a second to load, for who talks with people only
+    # A second to load, for who talks with people only.
+    from py3langid.langid import MODEL_FILE, LanguageIdentifier  # type: ignore[import-untyped]  # it carries none
 
     identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
     identifier.set_languages(sorted(_LEXICON))

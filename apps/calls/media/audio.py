@@ -1,7 +1,8 @@
 """G.711 and 16-bit PCM: coding, changing the rate in a stream, cutting what comes into whole frames.
 
 Resampling is a windowed-sinc filter in whole blocks of two milliseconds, each a product with one small matrix that all
-streams share: flat to 3.4 kHz, images and aliases of it below -80 dB, 3 ms of delay, and nothing held back beyond a block.
+streams share: flat to 3.4 kHz, images and aliases of it below -80 dB, 3 ms of delay, and nothing held back beyond a
+block.
 """
 
 import warnings

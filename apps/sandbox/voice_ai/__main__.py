@@ -1,8 +1,8 @@
 """python -m apps.sandbox.voice_ai --port 8120: the voice AIs' servers on this machine.
 
-OPENAI_API_KEY or OPENAI_API_KEY_FILE: the key that clients have to show; GEMINI_API_KEY, DEEPGRAM_API_KEY likewise. SANDBOX_TLS_FILE: key
-and certificate for --tls-port, where all of it is served encrypted, as Gemini's SDK insists. SANDBOX_SPEED: how many
-times faster than life it speaks, in step with the sandbox's carrier.
+OPENAI_API_KEY or OPENAI_API_KEY_FILE: the key that clients have to show; GEMINI_API_KEY, DEEPGRAM_API_KEY likewise.
+SANDBOX_TLS_FILE: key and certificate for --tls-port, where all of it is served encrypted, as Gemini's SDK insists.
+SANDBOX_SPEED: how many times faster than life it speaks, in step with the sandbox's carrier.
 """
 
 from __future__ import annotations

@@ -30,10 +30,10 @@ class Sandbox:
 
     def order(self, **fault) -> None:
         data = json.dumps({"provider": "openai/chat", **fault}).encode()
-        request = urllib.request.Request(  # noqa: S310 - our own server on loopback
+        request = urllib.request.Request(
             f"http://127.0.0.1:{self.port}/_sandbox/faults", data, {"Content-Type": "application/json"}
         )
-        urllib.request.urlopen(request, timeout=10).close()  # noqa: S310
+        urllib.request.urlopen(request, timeout=10).close()
 
 
 @pytest.fixture(scope="module")
