@@ -428,6 +428,7 @@ AREAS = {
 }
 
 
+@pytest.mark.timeout(400)  # every address, for every visitor
 @pytest.mark.parametrize("area", AREAS)
 def test_only_those_get_through_who_may(world, area):
     doors = [door for door in DOORS if AREAS[area](door.name)]
