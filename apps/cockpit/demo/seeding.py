@@ -62,6 +62,8 @@ _PRICES = (
     ("openai", Part.TEXT_OUT, Unit.MILLION_TOKENS, "16"),
     ("openai", Part.CACHED_IN, Unit.MILLION_TOKENS, "0.4"),
     ("openai", Part.TRANSCRIPTION, Unit.MINUTE, "0.006"),
+    ("twilio", Part.MESSAGE, Unit.MESSAGE, "0.0083"),
+    ("telnyx", Part.MESSAGE, Unit.MESSAGE, "0.004"),
 )
 
 

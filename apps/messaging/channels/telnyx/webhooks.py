@@ -83,13 +83,14 @@ def read_message(payload: Mapping[str, Any]) -> TextNews:
 
 
 def _cost(cost: object) -> Decimal | None:
+    """Nothing, until Telnyx knows it."""
     if not isinstance(cost, Mapping) or str(cost.get("currency") or "USD") != "USD":
         return None
     try:
         amount = Decimal(str(cost.get("amount")))
     except InvalidOperation:
         return None
-    return amount if amount.is_finite() and 0 <= amount < 1000 else None
+    return amount if amount.is_finite() and 0 < amount < 1000 else None
 
 
 def _text(where: object, name: str, shortest: int, longest: int) -> str:
