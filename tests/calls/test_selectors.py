@@ -53,11 +53,11 @@ def test_the_snapshot_costs_two_queries_for_any_number_of_calls(django_assert_nu
         assert len(selectors.live_cards()) == 8
 
 
-def test_the_call_page_costs_six_queries_and_hides_late_repeats(alice, django_assert_num_queries):
+def test_the_call_page_costs_seven_queries_and_hides_late_repeats(alice, django_assert_num_queries):
     leg = make_leg(LegState.ANSWERED)
     CallEvent.objects.create(call=leg.call, leg=leg, kind=EventKind.ANSWERED)
     CallEvent.objects.create(call=leg.call, leg=leg, kind=EventKind.RINGING, data={"is_late": True})
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(7):
         detail = selectors.call_detail(alice, leg.call_id)
     assert [event.kind for event in detail.events] == ["answered"]
 

@@ -30,7 +30,7 @@ def _pins(name):
 @pytest.mark.parametrize("name", FILES)
 def test_every_requirement_is_pinned_exactly(name):
     for line in _lines(name):
-        assert re.match(r"^[A-Za-z0-9_.-]+(\[[a-z,-]+\])?==[0-9][^ ]*(\s|;|$)", line), line
+        assert re.match(r"^[A-Za-z0-9_.-]+(\[[a-z0-9,-]+\])?==[0-9][^ ]*(\s|;|$)", line), line
 
 
 @pytest.mark.parametrize("name", ["base", "dev"])
