@@ -19,7 +19,7 @@ INBOUND_CALLS = Counter(
     "callcentre_inbound_calls_total", "Calls to our numbers, by what became of them at the door.", ["carrier", "route"]
 )
 TRANSFERS = Counter(
-    "callcentre_transfers_total", "Calls passed on to another number: asked, joined or failed.", ["carrier", "result"]
+    "callcentre_transfers_total", "Calls passed on to another number: joined, or failed.", ["carrier", "result"]
 )
 LEGS_ENDED = Counter("callcentre_legs_ended_total", "Legs that ended.", ["carrier", "outcome"])
 LEGS_RECONCILED = Counter(

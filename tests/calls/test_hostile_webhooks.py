@@ -193,6 +193,7 @@ def test_a_genuine_one_is_believed_once(client, settings, name, leg):
 @example(event_type="call.hangup", payload={"hangup_cause": "\x00", "sip_hangup_cause": "\x00"}, odd=None)
 @example(event_type="call.machine.detection.ended", payload={"result": "human\x00"}, odd=None)
 @example(event_type="call.recording.error", payload={"reason": "\ud800"}, odd=None)
+@example(event_type="call.answered", payload={}, odd="\x80")
 @example(event_type="call.initiated", payload={"direction": "incoming", "to": "\x00", "from": "\x00"}, odd=None)
 def test_signed_nonsense_of_telnyx_is_taken_without_an_error(client, event_type, payload, odd):
     leg = make_leg(LegState.QUEUED, carrier="telnyx", carrier_call_id=control_id())

@@ -179,7 +179,7 @@ def test_news_of_no_call_is_unusable(reader, event_type, call_id):
 
 def test_our_word_comes_back_and_no_other_is_taken_for_it():
     assert token_of(client_state("abc-DEF_1")) == "abc-DEF_1"
-    for strange in (None, "", "%%%", "YXR0ZW1wdD00Mg==", "//8=", "bGVn"):
+    for strange in (None, "", "%%%", "YXR0ZW1wdD00Mg==", "//8=", "bGVn", "\x80", "é"):
         assert token_of(strange) == ""
 
 

@@ -1,7 +1,6 @@
 """Telnyx's words for what the line says, in ours; and the state of ours that it carries along."""
 
 import base64
-import binascii
 from datetime import UTC, datetime
 
 from apps.calls.carriers.base import LineStatus, Verdict
@@ -47,7 +46,7 @@ def token_of(state: str | None) -> str:
     """The token in a client_state of ours; "" for anything else."""
     try:
         text = base64.b64decode(state or "", validate=True).decode()
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:  # neither base64, nor text in it, nor even ASCII
         return ""
     is_ours = text.startswith(_STATE_MARK) and text.isascii() and text.isprintable()
     return text.removeprefix(_STATE_MARK) if is_ours else ""
