@@ -74,7 +74,9 @@ def test_a_media_process_that_never_comes_back_ends_the_call(product, name, sett
     settings.PUBLIC_MEDIA_ORIGIN = f"ws://127.0.0.1:{free_port()}"
     leg = wait_for(call_number(name, "+12125552300"), LegState.ENDED, within_s=40)
     call = Call.objects.get(pk=leg.call_id)
-    assert (call.end_reason, call.outcome) == (EndReason.MEDIA_LOST, Outcome.ANSWERED)
+    assert call.outcome == Outcome.ANSWERED
+    # Whoever hears nothing may hang up before we do.
+    assert call.end_reason in {EndReason.MEDIA_LOST, EndReason.CALLER_HUNG_UP}
 
 
 @pytest.mark.parametrize("kind", ["callback_duplicate", "callback_delay", "callback_reorder"])
