@@ -10,6 +10,9 @@ LONGEST = (
     "tests/e2e/test_demo_campaign.py",
     "tests/drills/test_kill.py",
     "tests/e2e/test_live.py",
+    "tests/drills/test_cells.py",
+    "tests/e2e/test_frame.py",
+    "tests/e2e/test_journeys.py",
     "tests/calls/test_consumers.py",
     "tests/test_permissions.py",
 )

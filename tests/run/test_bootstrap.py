@@ -169,7 +169,9 @@ def test_an_unknown_command_is_told():
 def test_a_stopped_installation_takes_its_children_along(checkout, tmp_path):
     """As npm from PyPI, which is a script around the real one."""
     _script(tmp_path / "installer", f"sleep 60 & echo $! > {tmp_path}/child; wait")
-    code = "import sys; from config.run import bootstrap; bootstrap.install([sys.argv[1]])"
+    # Where the suite runs in the background, its children are born deaf to Ctrl-C.
+    code = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    code += "from config.run import bootstrap; bootstrap.install([sys.argv[1]])"
     with subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "installer")], cwd=ROOT) as stopped:
         deadline = time.monotonic() + 10
         while not (tmp_path / "child").exists() or not (tmp_path / "child").read_text():
@@ -177,6 +179,7 @@ def test_a_stopped_installation_takes_its_children_along(checkout, tmp_path):
             time.sleep(0.01)
         child = psutil.Process(int((tmp_path / "child").read_text()))
         stopped.send_signal(signal.SIGINT)
+        stopped.wait(20)
     psutil.wait_procs([child], timeout=5)
     assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
 
