@@ -36,7 +36,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def eventually(condition: Callable[[], Any], within_s: float = 10.0) -> Any:
+def eventually(condition: Callable[[], Any], within_s: float = 30.0) -> Any:
     """Wait until the condition holds and return what it said."""
     deadline = time.monotonic() + within_s
     while True:

@@ -30,7 +30,7 @@ def fail(service: str, error: type[Exception] = Down) -> None:
 
 
 def test_it_opens_after_failures_in_a_row_and_asks_once_after_a_while(service):
-    breaker.configure(service, fail_max=3, reset_timeout_s=0.05)
+    breaker.configure(service, fail_max=3, reset_timeout_s=0.5)
     fail(service)
     fail(service)
     with guard(service):
@@ -41,10 +41,10 @@ def test_it_opens_after_failures_in_a_row_and_asks_once_after_a_while(service):
     assert breaker.state_of(service) == "open"
     with pytest.raises(CircuitOpen, match=service), guard(service):
         pytest.fail("let through while open")
-    time.sleep(0.06)
+    time.sleep(0.55)
     fail(service)  # half-open: one more failure, and it is open again
     assert breaker.state_of(service) == "open"
-    time.sleep(0.06)
+    time.sleep(0.55)
     with guard(service):
         assert breaker.state_of(service) == "half-open"
     assert breaker.state_of(service) == "closed"
