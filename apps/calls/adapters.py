@@ -15,6 +15,7 @@ from django_redis import get_redis_connection
 from apps.calls.carriers.base import Capabilities, Carrier, Commanded, MediaTarget, Webhooks, proves_service_is_up
 from apps.calls.carriers.capabilities import CAPABILITIES
 from apps.calls.carriers.telnyx.media import socket_secret
+from apps.calls.language_models import LanguageModel, LanguageModelError
 from apps.calls.models import Carrier as CarrierCode
 from apps.calls.models import Provider
 from apps.calls.voice_ai.base import VoiceAI, VoiceAIError
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from google.genai import Client as GeminiClient
     from openai import AsyncOpenAI
 
-    from apps.calls.language_models import LanguageModel
     from apps.calls.voice_ai.deepgram.assembly import Assembly
 
 T = TypeVar("T")
@@ -279,10 +279,10 @@ def llm_breaker(service: str) -> str:
     return f"{service}_llm"
 
 
-def _openai_model() -> "LanguageModel":
+def _openai_model() -> LanguageModel:
     from openai import OpenAI
 
-    from apps.calls.language_models import OpenAIModel
+    from apps.calls.language_models.openai_chat import OpenAIModel
 
     if not settings.OPENAI_API_KEY:
         raise LanguageModelNotConfigured(_("OpenAI has no key. Set OPENAI_API_KEY."))
@@ -295,20 +295,20 @@ def _openai_model() -> "LanguageModel":
     return OpenAIModel(client)
 
 
-def _gemini_model() -> "LanguageModel":
-    from apps.calls.language_models import GeminiModel
+def _gemini_model() -> LanguageModel:
+    from apps.calls.language_models.gemini import GeminiModel
 
     if not settings.GEMINI_API_KEY:
         raise LanguageModelNotConfigured(_("Gemini has no key. Set GEMINI_API_KEY."))
     return GeminiModel(_gemini_client())
 
 
-_LANGUAGE_MODELS: dict[str, Callable[[], "LanguageModel"]] = {"openai": _openai_model, "gemini": _gemini_model}
+_LANGUAGE_MODELS: dict[str, Callable[[], LanguageModel]] = {"openai": _openai_model, "gemini": _gemini_model}
 LANGUAGE_MODEL_SERVICES = tuple(_LANGUAGE_MODELS)
 
 
 @lru_cache
-def language_model_for(service: str) -> "LanguageModel":
+def language_model_for(service: str) -> LanguageModel:
     """Who answers in a worker, one client per process. Raises LanguageModelNotConfigured."""
     make = _LANGUAGE_MODELS.get(service)
     if make is None:
@@ -319,8 +319,6 @@ def language_model_for(service: str) -> "LanguageModel":
 
 
 def _is_final_answer(error: BaseException) -> bool:
-    from apps.calls.language_models import LanguageModelError
-
     return isinstance(error, LanguageModelError) and not error.retryable
 
 
