@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
+from functools import lru_cache
 
 import structlog
 from django.db import IntegrityError, transaction
@@ -43,7 +44,10 @@ def for_started_minutes(price: Price | None, seconds: int) -> Decimal:
 
 def record_carrier(leg: Leg, *, duration_s: int) -> None:
     """Add a leg's answered time. Legs of one call add up; each is rounded up to minutes by itself."""
-    price = prices_for(leg.carrier, "", on=timezone.now().date()).get(Part.CARRIER)
+    today = timezone.now().date()
+    price = prices_for(leg.carrier, "", on=today).get(Part.CARRIER)
+    if price is None:
+        _tell_missing(leg.carrier, "", Part.CARRIER, today)
     amount = for_started_minutes(price, duration_s)
     mine = CostItem(call_id=leg.call_id, service=leg.carrier, part=Part.CARRIER, quantity=duration_s, amount=amount)
     _add(mine, F("amount") + amount)
@@ -61,17 +65,24 @@ def record_usage(call_id: int, *, service: str, model: str, usage: Mapping[str, 
         return
     if not Call.objects.filter(pk=call_id).exists():
         raise Call.DoesNotExist
-    prices = prices_for(service, model, on=timezone.now().date())
+    today = timezone.now().date()
+    prices = prices_for(service, model, on=today)
     for part, quantity in used.items():
         price = prices.get(part)
         if price is None:
-            log.warning("price_missing", service=service, model=model, part=str(part))
+            _tell_missing(service, model, part, today)
         each = per_unit(price)
         mine = CostItem(call_id=call_id, service=service, model=model, part=part, quantity=quantity)
         mine.amount = each * quantity
         # From the sum, not sum by sum: a token costs less than the smallest amount a row can hold.
         total = ExpressionWrapper((F("quantity") + quantity) * Value(each), output_field=_EXACT)
         _add(mine, total)
+
+
+@lru_cache(maxsize=1000)
+def _tell_missing(service: str, model: str, part: Part, on: date) -> None:
+    """Once a day in each process: the cache remembers. A missing price concerns every call there is."""
+    log.warning("price_missing", service=service, model=model, part=part.value, day=on.isoformat())
 
 
 def _add(item: CostItem, grown: Combinable) -> None:

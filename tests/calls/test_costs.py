@@ -1,14 +1,16 @@
 """Money: dated prices, parts that add up, nothing lost to rounding."""
 
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
+from types import SimpleNamespace
 
 import pytest
 from django.utils import timezone
+from structlog.testing import capture_logs
 
 from apps.calls import costs
 from apps.calls.models import Call, CostItem
-from tests.factories.calls import make_call, make_price
+from tests.factories.calls import make_call, make_leg, make_price
 
 pytestmark = pytest.mark.django_db
 
@@ -51,6 +53,25 @@ def test_use_without_a_price_is_counted_all_the_same():
     call = make_call()
     costs.record_usage(call.pk, service="openai", model="new", usage={"text_out": 10})
     assert amounts(call) == {"text_out": (10, Decimal(0))}
+
+
+def test_a_missing_price_is_told_once_a_day_and_not_with_every_call(monkeypatch):
+    costs._tell_missing.cache_clear()
+    leg = make_leg("answered")
+    clock = SimpleNamespace(now=lambda: datetime(2026, 11, 22, 12, 0, tzinfo=UTC))
+    monkeypatch.setattr(costs, "timezone", clock)
+    with capture_logs() as logs:
+        for _ in range(3):
+            costs.record_usage(leg.call_id, service="openai", model="new", usage={"text_out": 10, "text_in": 5})
+            costs.record_carrier(leg, duration_s=10)
+        costs.record_usage(leg.call_id, service="openai", model="newer", usage={"text_out": 10})
+        clock.now = lambda: datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+        costs.record_carrier(leg, duration_s=10)
+    told = [(line["service"], line["model"], line["part"]) for line in logs if line["event"] == "price_missing"]
+    assert told == [
+        *(("openai", "new", "text_out"), ("openai", "new", "text_in"), ("twilio", "", "carrier")),
+        *(("openai", "newer", "text_out"), ("twilio", "", "carrier")),
+    ]
 
 
 def test_transcription_may_be_priced_by_the_second():

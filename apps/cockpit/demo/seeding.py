@@ -53,17 +53,29 @@ _MIDDLE_OF_DAY = (time(9, 30), time(17, 0))
 _PER_LANGUAGE = 30
 _LIST_NAME = "Demo list "
 _CONSENT_GIVEN_BEFORE = timedelta(days=60)
-# List prices of the services as examples; a manager keeps the table.
+# List prices of the services as examples, by model where a service has several; a manager keeps the table.
 _PRICES = (
-    ("twilio", Part.CARRIER, Unit.MINUTE, "0.018"),
-    ("openai", Part.AUDIO_IN, Unit.MILLION_TOKENS, "32"),
-    ("openai", Part.AUDIO_OUT, Unit.MILLION_TOKENS, "64"),
-    ("openai", Part.TEXT_IN, Unit.MILLION_TOKENS, "4"),
-    ("openai", Part.TEXT_OUT, Unit.MILLION_TOKENS, "16"),
-    ("openai", Part.CACHED_IN, Unit.MILLION_TOKENS, "0.4"),
-    ("openai", Part.TRANSCRIPTION, Unit.MINUTE, "0.006"),
-    ("twilio", Part.MESSAGE, Unit.MESSAGE, "0.0083"),
-    ("telnyx", Part.MESSAGE, Unit.MESSAGE, "0.004"),
+    ("twilio", "", Part.CARRIER, Unit.MINUTE, "0.018"),
+    ("twilio", "", Part.MESSAGE, Unit.MESSAGE, "0.0083"),
+    ("telnyx", "", Part.CARRIER, Unit.MINUTE, "0.0105"),  # with call control and the media stream
+    ("telnyx", "", Part.MESSAGE, Unit.MESSAGE, "0.004"),
+    ("openai", "", Part.AUDIO_IN, Unit.MILLION_TOKENS, "32"),
+    ("openai", "", Part.AUDIO_OUT, Unit.MILLION_TOKENS, "64"),
+    ("openai", "", Part.TEXT_IN, Unit.MILLION_TOKENS, "4"),
+    ("openai", "", Part.TEXT_OUT, Unit.MILLION_TOKENS, "16"),
+    ("openai", "", Part.CACHED_IN, Unit.MILLION_TOKENS, "0.4"),
+    ("openai", "", Part.TRANSCRIPTION, Unit.MINUTE, "0.006"),
+    ("openai", "gpt-6-luna", Part.TEXT_IN, Unit.MILLION_TOKENS, "0.25"),
+    ("openai", "gpt-6-luna", Part.TEXT_OUT, Unit.MILLION_TOKENS, "2"),
+    ("openai", "gpt-6-luna", Part.CACHED_IN, Unit.MILLION_TOKENS, "0.025"),
+    ("gemini", "", Part.AUDIO_IN, Unit.MILLION_TOKENS, "3"),
+    ("gemini", "", Part.AUDIO_OUT, Unit.MILLION_TOKENS, "12"),
+    ("gemini", "", Part.TEXT_IN, Unit.MILLION_TOKENS, "0.75"),
+    ("gemini", "", Part.TEXT_OUT, Unit.MILLION_TOKENS, "4.5"),
+    ("gemini", "", Part.CACHED_IN, Unit.MILLION_TOKENS, "0.075"),
+    ("gemini", "", Part.SPEECH, Unit.MILLION_CHARACTERS, "12"),
+    ("deepgram", "", Part.TRANSCRIPTION, Unit.MINUTE, "0.0092"),
+    ("deepgram", "", Part.SPEECH, Unit.MILLION_CHARACTERS, "30"),
 )
 
 
@@ -140,10 +152,10 @@ def _users(logins: dict[str, Login]) -> None:
 
 
 def _prices() -> None:
-    for service, part, unit, amount in _PRICES:
+    for service, model, part, unit, amount in _PRICES:
         Price.objects.get_or_create(
             service=service,
-            model="",
+            model=model,
             part=part,
             valid_from=date(2026, 1, 1),
             defaults={"unit": unit, "amount": Decimal(amount)},
