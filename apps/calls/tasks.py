@@ -53,8 +53,8 @@ def start_stream(leg_id: int) -> None:
 
 
 @shared_task(name="calls.reopen_stream")
-def reopen_stream(leg_id: int, n_lost: int) -> None:
-    commanding.reopen_stream(leg_id, n_lost)
+def reopen_stream(leg_id: int, n_lost: int, media_token: str = "", unless_opened: int = 0) -> None:
+    commanding.reopen_stream(leg_id, n_lost, media_token, unless_opened)
 
 
 @shared_task(name="calls.open_granted_stream")

@@ -214,9 +214,10 @@ def test_a_lost_stream_is_looked_into_once_the_end_had_time_to_follow(
 ):
     with django_capture_on_commit_callbacks(execute=True):
         tell(leg.token, told(leg, "streaming.started", stream_id="s1"))
-        tell(leg.token, told(leg, "streaming.stopped", stream_id="s1"))
+        tell(leg.token, told(leg, "streaming.stopped", stream_id="s1", stream_url="wss://x/media/telnyx/of-this-one"))
         tell(leg.token, told(leg, "streaming.failed", failure_reason="connection_failed"))
-    assert names(queue).count(("calls.reopen_stream", leg.pk, 0)) == 2
+    asked = [("calls.reopen_stream", leg.pk, 0, token) for token in ("of-this-one", leg.media_token)]
+    assert [sent for sent in names(queue) if sent[0] == "calls.reopen_stream"] == asked
     assert {sent.options["countdown"] for sent in queue if sent.name == "calls.reopen_stream"} == {1.0}
     leg.refresh_from_db()
     assert leg.state == LegState.ANSWERED, "only an answered call has a stream"

@@ -205,7 +205,10 @@ class MachineNews:
 
 @dataclass(frozen=True, slots=True)
 class StreamNews:
-    """A media stream began, stopped or failed. event: started, stopped, error."""
+    """A media stream began, stopped or failed. event: started, stopped, error.
+
+    media_token: of the socket that it is about, "" where the carrier does not say which.
+    """
 
     carrier_call_id: str
     stream_id: str
@@ -213,6 +216,7 @@ class StreamNews:
     error: str
     key: str
     at: datetime | None = None
+    media_token: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,10 +38,14 @@ def leg_answered(leg_id: int, news: LineNews) -> bool:
     return moved
 
 
-def stream_gone(leg_id: int) -> None:
-    """A media stream stopped or failed; whether that was a loss shows when the call turns out to go on."""
+def stream_gone(leg_id: int, *, media_token: str = "") -> None:
+    """A media stream stopped or failed; whether that was a loss shows when the call turns out to go on.
+
+    media_token: of the stream's socket, "" for the leg's latest.
+    """
+    gone = media_token or Leg.objects.values_list("media_token", flat=True).get(pk=leg_id)
     n_lost = media_sessions.n_lost_so_far(leg_id)
-    enqueue("calls.reopen_stream", leg_id, n_lost, countdown_s=_END_MAY_FOLLOW_S)
+    enqueue("calls.reopen_stream", leg_id, n_lost, gone, countdown_s=_END_MAY_FOLLOW_S)
 
 
 def answer_leg(leg_id: int) -> None:
@@ -66,9 +70,15 @@ def start_stream(leg_id: int) -> None:
         _open_stream(leg_id, grant)
 
 
-def reopen_stream(leg_id: int, n_lost: int) -> None:
-    """Give a call that lost its media socket another one. n_lost: losses known when this one was told."""
-    grant = media_sessions.stream_lost(leg_id, n_lost=n_lost)
+def reopen_stream(leg_id: int, n_lost: int, media_token: str = "", unless_opened: int = 0) -> None:
+    """Give a call that lost its media socket another one. n_lost: losses known when this one was told.
+
+    media_token: of the socket that was lost, "" if that is not known. unless_opened: 1 if nobody has told of a loss:
+    it is not known whether the socket was opened at all.
+    """
+    grant = media_sessions.stream_lost(
+        leg_id, n_lost=n_lost, media_token=media_token, unless_opened=bool(unless_opened)
+    )
     if grant is None:
         return
     if grant.pause_s > 1:
@@ -112,13 +122,14 @@ def _open_stream(leg_id: int, grant: MediaGrant) -> None:
                 media = adapters.media_target(leg.carrier, grant.media_token)
                 adapters.commanded_for(leg.carrier).start_stream(leg.carrier_call_id or "", media)
         except CircuitOpen:
-            enqueue("calls.reopen_stream", leg_id, grant.n_lost, countdown_s=_AGAIN_S)
+            enqueue("calls.reopen_stream", leg_id, grant.n_lost, grant.media_token, 1, countdown_s=_AGAIN_S)
         except CarrierError as error:
             if error.fault is Fault.OVER:
                 enqueue("calls.reconcile_leg", leg_id, countdown_s=1)
             elif error.retryable or error.maybe_placed:
                 # It counts as a loss, so that it is not tried for ever.
-                enqueue("calls.reopen_stream", leg_id, grant.n_lost, countdown_s=error.retry_after_s or _AGAIN_S)
+                again_s = error.retry_after_s or _AGAIN_S
+                enqueue("calls.reopen_stream", leg_id, grant.n_lost, grant.media_token, 1, countdown_s=again_s)
             else:
                 _after_failure(leg, error, again="")
         else:

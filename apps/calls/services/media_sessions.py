@@ -80,14 +80,20 @@ def after_stream(leg_id: int, news: LineNews, *, n_lost: int) -> MediaGrant | El
 
 
 @transaction.atomic
-def stream_lost(leg_id: int, *, n_lost: int) -> MediaGrant | None:
+def stream_lost(leg_id: int, *, n_lost: int, media_token: str = "", unless_opened: bool = False) -> MediaGrant | None:
     """As ``after_stream``, for a carrier that only tells of the loss. None: there is nothing to be opened.
 
-    n_lost: how many losses were known when this one was told.
+    n_lost: how many losses were known when this one was told. media_token: of the socket that was lost, "" if that is
+    not known; where another one has taken its place, nothing was lost. unless_opened: and none either if that socket
+    was opened.
     """
     call, leg = lock_leg(leg_id)
     with call_context(call):
         if not goes_on(call, leg) or call.transferred_to or leg.state != LegState.ANSWERED or _n_lost(leg) != n_lost:
+            return None
+        if media_token and leg.media_token != media_token:
+            return None
+        if unless_opened and leg.media_token_expires_at is None:  # used up, by whoever opened it
             return None
         return _next_socket(call, leg, n_lost=n_lost)
 

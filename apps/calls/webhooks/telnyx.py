@@ -93,7 +93,7 @@ def _told(hook: Hook, request: HttpRequest, leg_id: int | None, event: Event) ->
     if (stream := telnyx.read_stream(event)) is not None:
         is_news = progress.stream_changed(leg_id, stream)
         if is_news and stream.event != "started":
-            commanding.stream_gone(leg_id)
+            commanding.stream_gone(leg_id, media_token=stream.media_token)
         return noted(hook, is_news)
     if (recording := telnyx.read_recording(event)) is not None:
         return noted(hook, carrier_recordings.recording_ready(leg_id, recording))

@@ -134,6 +134,11 @@ def test_streams_have_no_prefix():
     failed = webhooks.read_stream(read("streaming.failed", failure_reason="connection_failed"))
     assert (failed.event, failed.error) == ("error", "connection_failed")
     assert webhooks.read_stream(read("streaming.stopped")).event == "stopped"
+    address = "wss://voice.example.com/media/telnyx/tok-1"
+    for payload in ({"stream_url": address}, {"stream_params": {"stream_url": address, "track": "inbound_track"}}):
+        assert webhooks.read_stream(read("streaming.failed", **payload)).media_token == "tok-1"
+    for payload in ({"stream_url": 5}, {"stream_params": [address]}, {"stream_url": "wss://elsewhere/x"}):
+        assert webhooks.read_stream(read("streaming.failed", **payload)).media_token == ""
     assert webhooks.read_stream(read("call.streaming.stopped")) is None
 
 

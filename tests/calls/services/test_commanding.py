@@ -84,6 +84,7 @@ def test_a_call_is_answered_once(carrier, queue, run, state):
     [
         ({"kind": "rest_500"}, "calls.reopen_stream"),
         ({"kind": "rest_error", "status": 422, "code": 90018}, "calls.reconcile_leg"),
+        ({"kind": "rest_error", "status": 422, "code": 90045}, "calls.reopen_stream"),
         ({"kind": "rest_error", "status": 422, "code": 90046}, "calls.hang_up_leg"),
     ],
 )
@@ -107,6 +108,34 @@ def test_a_loss_that_was_made_good_is_not_made_good_again(talking, run):
     before = Leg.objects.get(pk=talking.pk).media_token
     assert run(commanding.reopen_stream, talking.pk, 0) == []
     assert Leg.objects.get(pk=talking.pk).media_token == before
+
+
+def test_a_lost_socket_that_another_has_replaced_is_not_replaced_again(carrier, talking, run, monkeypatch):
+    """A transfer came to nothing so fast that there was a new socket before the end of the old one was looked at."""
+    opened = []
+    monkeypatch.setattr(adapters.carrier_for("telnyx"), "start_stream", lambda call, media: opened.append(media.url))
+    old = talking.media_token
+    assert run(commanding.stream_gone, talking.pk) == [("calls.reopen_stream", talking.pk, 0, old)]
+    run(commanding.start_stream, talking.pk)
+    assert len(opened) == 1
+    assert run(commanding.reopen_stream, talking.pk, 0, old) == []
+    assert (len(opened), media_sessions.n_lost_so_far(talking.pk)) == (1, 0)
+    talking.refresh_from_db()
+    run(commanding.reopen_stream, talking.pk, 0, talking.media_token)  # now the new one is gone as well
+    assert (len(opened), media_sessions.n_lost_so_far(talking.pk)) == (2, 1)
+
+
+@pytest.mark.parametrize("was_opened", [True, False])
+def test_a_command_without_an_answer_is_repeated_only_if_no_socket_came_of_it(carrier, talking, run, was_opened):
+    carrier.fault("rest_500", times=1)
+    (again,) = run(commanding.start_stream, talking.pk)
+    talking.refresh_from_db()
+    assert again == ("calls.reopen_stream", talking.pk, 0, talking.media_token, 1)
+    if was_opened:
+        Leg.objects.filter(pk=talking.pk).update(media_token_expires_at=None, n_media_sessions=1)
+    run(commanding.reopen_stream, *again[1:])
+    assert media_sessions.n_lost_so_far(talking.pk) == (0 if was_opened else 1)
+    assert (Leg.objects.get(pk=talking.pk).media_token == talking.media_token) == was_opened
 
 
 def test_a_call_that_is_elsewhere_gets_no_stream(talking, run):

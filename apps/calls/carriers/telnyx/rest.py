@@ -42,6 +42,7 @@ _FAULTS = {
     "90041": Fault.LIMIT,  # more calls at once than account, profile or connection may have
     "90042": Fault.LIMIT,
     "90043": Fault.LIMIT,
+    "90045": Fault.LIMIT,  # more than one media stream: the one before is not over yet
     "10005": Fault.OVER,  # not found
 }
 # Sound in both directions as it is on the line, and heard by the leg that carries the stream: by default Telnyx takes

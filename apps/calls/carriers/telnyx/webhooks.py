@@ -147,6 +147,7 @@ def read_stream(event: Event) -> StreamNews | None:
         error=_text(event.payload, "failure_reason", at_most=200) or ("failed" if kind == "error" else ""),
         key=event.key,
         at=event.at,
+        media_token=_media_token(event),
     )
 
 
@@ -194,6 +195,14 @@ def _call_id(event: Event) -> str:
     if not event.call_id:
         raise UnusableWebhook("call_control_id")
     return event.call_id
+
+
+def _media_token(event: Event) -> str:
+    """The end of the stream's address."""
+    told = event.payload.get("stream_params")
+    params = told if isinstance(told, Mapping) else {}
+    address = _text(event.payload, "stream_url", at_most=500) or _text(params, "stream_url", at_most=500)
+    return address.rpartition("/")[2] if "/media/" in address else ""
 
 
 def _text(payload: Mapping[str, Any], name: str, *, at_most: int = 120) -> str:
