@@ -121,17 +121,25 @@ def one_installation_at_a_time() -> Iterator[None]:
 
 def install(command: list[str], environment: dict[str, str] | None = None) -> tuple[int, str]:
     """Run an installer to its end; exit code and output. If we are stopped, so is all it started."""
-    with subprocess.Popen(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        env=environment,
-        close_fds=False,  # the lock goes with it
-        start_new_session=True,
-    ) as process:
+    # A Ctrl-C between the fork and our knowing of it would leave the child to itself. In its own session it gets none.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env=environment,
+            close_fds=False,  # the lock goes with it
+            start_new_session=True,
+        )
+    except BaseException:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        raise
+    with process:
         try:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
             output, _ = process.communicate()
         except BaseException:
             os.killpg(process.pid, signal.SIGKILL)

@@ -49,8 +49,10 @@ def test(arguments: Sequence[str]) -> int:
             return _pytest([*fresh, *chosen], environment)
         started = time.monotonic()
         side_by_side = ["-n", str(workers()), "--dist", "loadfile"]  # in which order: tests/distribution.py
+        # Much of this happens in real time, on processors that have other work: once is a stall, twice is a defect.
+        again = ["--reruns", "1", "-rR"]
         parts = (f"not ({_WHOLE} or storm or bench)", _WHOLE)
-        codes = [_pytest([*fresh, *side_by_side, "-m", which], environment) for which in parts]
+        codes = [_pytest([*fresh, *side_by_side, *again, "-m", which], environment) for which in parts]
         print(f"==> Both parts took {time.monotonic() - started:.0f} s.", flush=True)
         return next(filter(None, codes), 0)
 

