@@ -200,6 +200,9 @@ DOORS = [
         body={"e164": "+12025550188", "carrier": "twilio"},
     ),
     *crud("virtual-agent", "agent", add=ADMINS, body=AGENT_BODY),
+    Door("GET", "v1:virtual-agent-voicemail-recording", SUPERVISORS, ("agent", "=en"), ok=(404,)),  # it has none
+    Door("PUT", "v1:virtual-agent-voicemail-recording", ADMINS, ("agent", "=en"), ok=(415,)),  # a file is no JSON
+    Door("DELETE", "v1:virtual-agent-voicemail-recording", ADMINS, ("agent", "=en"), ok=(404,)),
     *crud(
         "transfer-target",
         "target",

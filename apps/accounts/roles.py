@@ -93,6 +93,7 @@ _VIEW_AND_EDIT: dict[str, tuple[Permission, Permission]] = {
     "calls.transfertarget": (Permission.CAMPAIGNS_VIEW, Permission.SETUP_EDIT),
     "calls.virtualagent": (Permission.CAMPAIGNS_VIEW, Permission.SETUP_EDIT),
     "calls.voiceaifallback": (Permission.CAMPAIGNS_VIEW, Permission.SETUP_EDIT),
+    "calls.voicemailrecording": (Permission.CAMPAIGNS_VIEW, Permission.SETUP_EDIT),
     "campaigns.callingwindow": (Permission.CAMPAIGNS_VIEW, Permission.CAMPAIGNS_EDIT),
     "campaigns.campaign": (Permission.CAMPAIGNS_VIEW, Permission.CAMPAIGNS_EDIT),
     "campaigns.retryrule": (Permission.CAMPAIGNS_VIEW, Permission.CAMPAIGNS_EDIT),

@@ -121,6 +121,8 @@ class MediaConsumer(AsyncConsumer):
 
     async def _converse(self, plan: CallPlan, line: WebSocketLine) -> None:
         """From the stream's start to its end. The token is used: what goes wrong from here on ends this call only."""
+        process = type(self).process
+        sounds = process.messages.sounds_for(plan.answering.recorded.values())
         try:
             started = await line.start()
             if started is None:
@@ -131,7 +133,6 @@ class MediaConsumer(AsyncConsumer):
             log.warning("media_stream_refused", code=error.code)
             await line.close(_POLICY)
             return
-        process = type(self).process
         log.info("session_started", voice_ai=plan.provider)
         sink = SessionSink(plan=plan, journal=process.journal, in_thread=process.in_thread)
         recorder = process.recorders.recorder_for(plan, sink.event)
@@ -142,7 +143,7 @@ class MediaConsumer(AsyncConsumer):
             plan=plan,
             sink=sink,
             recorder=recorder,
-            watcher=CallWatcher(plan),
+            watcher=CallWatcher(plan, sounds),
             phrases=process.phrases,
         )
         process.commands.add(plan.call_id, session)

@@ -26,7 +26,7 @@ class EventKind(models.TextChoices):
     MACHINE_VERDICT = "machine_verdict", _("the carrier listened who picked up")  # answered_by, verdict, took_ms
     ANSWER_VERDICT = "answer_verdict", _("who picked up")  # verdict, source, action, at_ms, evidence
     VERDICT_CORRECTED = "verdict_corrected", _("who picked up: corrected")  # verdict, before, by
-    MESSAGE_LEFT = "message_left", _("the message is left")  # after: beep, pause, carrier or time_limit
+    MESSAGE_LEFT = "message_left", _("the message is left")  # after: beep, pause, carrier, time_limit; how, ms
     LANGUAGE_CHANGED = "language_changed", _("the language changed")  # from, to, scores, heard; by, if a person did it
     STREAM_STARTED = "stream_started", _("audio connected")
     STREAM_STOPPED = "stream_stopped", _("audio disconnected")

@@ -23,6 +23,7 @@ from apps.calls import adapters
 from apps.calls.bridge import metrics, phrase_book
 from apps.calls.command_bus import CommandBus
 from apps.calls.journal import Journal
+from apps.calls.message_sounds import MessageSounds
 from apps.calls.recorders import Recorders
 from apps.core import breaker
 
@@ -47,6 +48,7 @@ class MediaProcess:
         self.recorders = Recorders(settings.RECORDING_SPOOL_DIR)
         self.commands = CommandBus(settings.REDIS_URL)
         self.phrases = phrase_book.load(settings.CALL_PHRASES_DIR)
+        self.messages = MessageSounds()
         self.is_draining = False
         self.n_calls = 0
         self._max_calls = max_calls
@@ -95,6 +97,7 @@ class MediaProcess:
                 await asyncio.to_thread(self.journal.stop)
                 await asyncio.to_thread(self.recorders.stop)
                 self._threads.shutdown(wait=False, cancel_futures=True)
+                self.messages.stop()
                 await send({"type": "lifespan.shutdown.complete"})
                 return
 

@@ -3,20 +3,21 @@
 The disclosure cannot be emptied where the rules of the person's country demand one: an empty text is then ours.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from django.utils import translation
 from django.utils.translation import gettext_noop
 
-from apps.calls.bridge.answering import Action, AnsweringPlan, Verdict
+from apps.calls.bridge.answering import Action, AnsweringPlan, RecordedMessage, Verdict
 from apps.calls.bridge.plan import fill_in
-from apps.calls.models import VirtualAgent
+from apps.calls.models import VirtualAgent, VoicemailRecording
 from apps.contacts.rules import RulePack
 
 AI_DISCLOSURE = gettext_noop("I am an AI assistant.")
 RECORDING_NOTICE = gettext_noop("This call is recorded.")
 RECORDING_CONSENT = gettext_noop("This call is recorded; if you do not want that, just say so.")
+RECORDED_MESSAGE = gettext_noop("[recorded message]")
 _PLACES = ("{disclosure}", "{recording}")
 
 
@@ -45,8 +46,15 @@ def opening(
     return Opening(fill_in(greeting, values), bool(notice))
 
 
-def answering(agent: VirtualAgent, *, values: Mapping[str, str], languages: list[str]) -> AnsweringPlan:
+def answering(
+    agent: VirtualAgent,
+    *,
+    values: Mapping[str, str],
+    languages: list[str],
+    recordings: Iterable[VoicemailRecording] = (),
+) -> AnsweringPlan:
     """The virtual agent's choices per verdict; talk with whoever is, or may be, a person."""
+    message = {language: fill_in(_text(agent, "voicemail_message", language), values) for language in languages}
     return AnsweringPlan(
         actions={
             Verdict.HUMAN: Action.TALK,
@@ -56,7 +64,18 @@ def answering(agent: VirtualAgent, *, values: Mapping[str, str], languages: list
             Verdict.SILENCE: Action(agent.on_silence),
             Verdict.UNKNOWN: Action.TALK,
         },
-        message={language: fill_in(_text(agent, "voicemail_message", language), values) for language in languages},
+        message=message,
+        recorded={row.language: _recorded(row, message.get(row.language, "")) for row in recordings},
+    )
+
+
+def _recorded(row: VoicemailRecording, message: str) -> RecordedMessage:
+    return RecordedMessage(
+        sha256=row.sha256,
+        name=row.name,
+        duration_ms=row.duration_ms,
+        text=message or _ours(RECORDED_MESSAGE, row.language),
+        is_wording=bool(message),
     )
 
 

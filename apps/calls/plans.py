@@ -15,7 +15,19 @@ from apps.accounts.models import Language
 from apps.calls.bridge.limits import Limits
 from apps.calls.bridge.plan import CallPlan, Engine, RecordingPlan, instructions_for, not_transferred_prompt
 from apps.calls.events import EventKind
-from apps.calls.models import Call, CallEvent, Carrier, Leg, Speaker, Turn, VirtualAgent, VoiceAIChoice
+from apps.calls.models import (
+    Call,
+    CallEvent,
+    Carrier,
+    Leg,
+    Speaker,
+    ToolName,
+    Turn,
+    VirtualAgent,
+    VoiceAIChoice,
+    VoicemailRecording,
+)
+from apps.calls.models.answering import VoicemailAction
 from apps.calls.opening import answering, opening
 from apps.calls.services.handover import last_resort_of
 from apps.calls.services.recordings import is_refused
@@ -131,11 +143,18 @@ def _plan(leg: Leg) -> CallPlan:
         offset_ms=_ms(now - leg.media_opened_at) if opened_before and leg.media_opened_at else 0,
         recording=recording,
         is_recording_announced=openings[call.language].is_recording_announced,
-        answering=answering(agent, values=values, languages=Language.values),
+        answering=answering(agent, values=values, languages=Language.values, recordings=_voicemail_recordings(agent)),
         opening_prompt=not_transferred_prompt(call.language) if opened_before and _was_not_transferred(call.pk) else "",
         last_resort_transfer_to=last_resort_of(agent, now=now),
         changes_to=frozenset(Language.values) if agent.changes_language else frozenset(),
     )
+
+
+def _voicemail_recordings(agent: VirtualAgent) -> list[VoicemailRecording]:
+    """Read only where a message may be left."""
+    if agent.on_voicemail != VoicemailAction.LEAVE_MESSAGE and ToolName.LEAVE_VOICEMAIL.value not in agent.tools:
+        return []
+    return list(agent.voicemail_recordings.all())
 
 
 def _recording(call: Call, agent: VirtualAgent, pack: RulePack) -> RecordingPlan | None:

@@ -88,6 +88,25 @@ def recording_response(request: HttpRequest, recording: Recording, *, is_downloa
     return StreamingHttpResponse(_Sound(file, piece.length), status=status, headers=headers)
 
 
+def sound_response(request: HttpRequest, sound: bytes, *, etag: str, file_name: str) -> HttpResponse:
+    """Something short that is in memory anyway, whole or in pieces: some browsers play only what comes in pieces."""
+    try:
+        piece = piece_of(request.headers.get("Range", ""), len(sound))
+    except CannotBeGiven:
+        return HttpResponse(status=416, headers={"Content-Range": f"bytes */{len(sound)}"})
+    headers = {
+        "Content-Type": "audio/wav",
+        "Accept-Ranges": "bytes",
+        "ETag": f'"{etag}"',
+        "Cache-Control": "private, no-cache",
+        "Content-Disposition": content_disposition_header(False, file_name) or "inline",
+    }
+    if piece is None:
+        return HttpResponse(sound, headers=headers)
+    headers["Content-Range"] = f"bytes {piece.start}-{piece.end}/{len(sound)}"
+    return HttpResponse(sound[piece.start : piece.end + 1], status=206, headers=headers)
+
+
 class _Sound:
     """A file's next bytes in chunks. Django closes it with the response, also where nobody reads it."""
 

@@ -119,6 +119,9 @@ _MESSAGE_AFTER = {
 }
 
 
+_MESSAGE_HOW = {"recorded": gettext_lazy("the recorded one, heard to its end")}
+
+
 def _verdict(code: object) -> str:
     return str(dict(AnswerVerdict.choices).get(str(code), code or ""))
 
@@ -143,7 +146,7 @@ def _text(event: CallEvent, names: dict[str, str]) -> str:
         case EventKind.VERDICT_CORRECTED:
             return _joined(_verdict(data.get("verdict")), data.get("by"))
         case EventKind.MESSAGE_LEFT:
-            return str(_MESSAGE_AFTER.get(str(data.get("after")), ""))
+            return _joined(_MESSAGE_AFTER.get(str(data.get("after"))), _MESSAGE_HOW.get(str(data.get("how"))))
         case EventKind.LANGUAGE_CHANGED:
             known_languages = dict(Language.choices)
             before, to = (str(known_languages.get(data.get(key), data.get(key))) for key in ("from", "to"))

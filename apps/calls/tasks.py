@@ -18,6 +18,7 @@ from apps.calls.services import (
     recordings,
     reviews,
     transfers,
+    voicemail_recordings,
 )
 
 
@@ -123,3 +124,4 @@ def finish_recordings() -> None:
 @shared_task(name="calls.erase_old_recordings")
 def erase_old_recordings() -> None:
     recordings.erase_old_recordings(now=timezone.now(), keep_days=settings.RECORDING_KEEP_DAYS)
+    voicemail_recordings.sweep(now=timezone.now())

@@ -61,7 +61,7 @@ def test_the_person_is_not_named_to_the_provider_by_number(leg):
 
 
 def test_a_plan_costs_a_handful_of_queries(leg, django_assert_max_num_queries):
-    with django_assert_max_num_queries(6):
+    with django_assert_max_num_queries(7):
         load_plan(leg.media_token, "twilio")
 
 

@@ -12,6 +12,8 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.models import Language
+from apps.accounts.permissions import signed_in
+from apps.calls.admin import voicemail
 from apps.calls.admin.languages import LanguageTabs, language_tabs
 from apps.calls.admin.widgets import ExplainedCheckboxes, IndentedJSON, VoiceAIFacts
 from apps.calls.models import HttpTool, ToolName, TransferTarget, VirtualAgent, VoiceAIChoice, VoiceAIFallback
@@ -56,7 +58,7 @@ class _Targets(forms.ModelMultipleChoiceField[TransferTarget]):
         return f"{target} · {target.get_kind_display()}"
 
 
-class VirtualAgentForm(ModelForm[VirtualAgent]):
+class VirtualAgentForm(ModelForm[VirtualAgent], voicemail.RecordedMessages):  # type: ignore[misc]  # made at run time
     tools = forms.MultipleChoiceField(
         label=_("Tools"),
         choices=[(name, capfirst(label)) for name, label in ToolName.choices],
@@ -96,6 +98,10 @@ class VirtualAgentForm(ModelForm[VirtualAgent]):
         # The sections of the form add the rest.
         fields = ("tools", "transfer_targets", "transfer_prefixes", "http_tools", "extracted_fields")
         widgets = {"qa_checklist": forms.Textarea(attrs={"rows": 5, "cols": 80})}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.initial |= voicemail.initial_of(self.instance)
 
     def clean_extracted_fields(self) -> Any:
         return self.cleaned_data["extracted_fields"] or {}
@@ -180,6 +186,7 @@ class VirtualAgentAdmin(LanguageTabs, BackOfficeAdmin[VirtualAgent]):
             "ai_disclosure",
             "recording_notice",
             "voicemail_message",
+            "voicemail_recording",
             "voice",
             description=_("Spoken to people of this language. What is missing here is taken from English."),
         ),
@@ -234,6 +241,10 @@ class VirtualAgentAdmin(LanguageTabs, BackOfficeAdmin[VirtualAgent]):
 
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).prefetch_related("fallbacks")
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        super().save_related(request, form, formsets, change)
+        voicemail.save_messages(form.instance, form.cleaned_data, by=signed_in(request))
 
     @admin.display(description=_("voice AI"))
     def voice_ais(self, agent: VirtualAgent) -> str:

@@ -8,6 +8,7 @@ from rest_framework import serializers, viewsets
 
 from apps.accounts.models import Language
 from apps.accounts.roles import Permission
+from apps.calls.api.voicemail import HasVoicemailRecordings, VoicemailRecordingSerializer
 from apps.calls.models import HttpTool, TransferTarget, VirtualAgent, VoiceAIFallback
 from apps.calls.models.tool import all_tools
 from apps.calls.models.transfer_target import Weekday
@@ -50,6 +51,9 @@ class VirtualAgentSerializer(serializers.ModelSerializer[VirtualAgent]):
     http_tools = serializers.SlugRelatedField[HttpTool](
         slug_field="name", queryset=HttpTool.objects.filter(is_active=True), many=True, required=False
     )
+    voicemail_recordings = VoicemailRecordingSerializer(
+        many=True, read_only=True, help_text="Messages that are played after the beep; each is uploaded by itself."
+    )
 
     class Meta:
         model = VirtualAgent
@@ -63,6 +67,7 @@ class VirtualAgentSerializer(serializers.ModelSerializer[VirtualAgent]):
             *(f"ai_disclosure_{code}" for code in _LANGUAGES),
             *(f"recording_notice_{code}" for code in _LANGUAGES),
             *(f"voicemail_message_{code}" for code in _LANGUAGES),
+            "voicemail_recordings",
             "provider",
             "model",
             *_VOICES,
@@ -157,14 +162,20 @@ def _rows(found: Any) -> list[Any]:
     return list(found) if isinstance(found, list | QuerySet) else list(found.all())
 
 
-class VirtualAgentViewSet(viewsets.ModelViewSet[VirtualAgent]):
+class VirtualAgentViewSet(HasVoicemailRecordings, viewsets.ModelViewSet[VirtualAgent]):
     """Who speaks, how, and what they may do."""
 
-    queryset = VirtualAgent.objects.order_by("name").prefetch_related("fallbacks", "transfer_targets", "http_tools")
+    queryset = VirtualAgent.objects.order_by("name").prefetch_related(
+        "fallbacks", "transfer_targets", "http_tools", "voicemail_recordings"
+    )
     serializer_class = VirtualAgentSerializer
     lookup_value_converter = "int"
     permission = Permission.SETUP_EDIT
-    permissions = {"list": Permission.CAMPAIGNS_VIEW, "retrieve": Permission.CAMPAIGNS_VIEW}
+    permissions = {
+        "list": Permission.CAMPAIGNS_VIEW,
+        "retrieve": Permission.CAMPAIGNS_VIEW,
+        "voicemail_recording": Permission.CAMPAIGNS_VIEW,
+    }
     filterset_fields = ["provider", "language", "is_active"]
     search_fields = ["name", "company", "speaks_as"]
     ordering_fields = ["name"]

@@ -42,15 +42,31 @@ USUAL: Final[Mapping[Verdict, Action]] = {
 
 
 @dataclass(frozen=True, slots=True)
+class RecordedMessage:
+    """A message after the beep that is played instead of spoken; by sha256 its sound is found (see ``name``).
+
+    text: for the transcript. is_wording: it is what the recording says, and not just a word for there being one.
+    """
+
+    sha256: str
+    name: str
+    duration_ms: int
+    text: str
+    is_wording: bool
+
+
+@dataclass(frozen=True, slots=True)
 class AnsweringPlan:
     """actions: verdict → what to do. message: what is left after the beep, "" if the AI words it.
 
-    limit_ms: a verdict stands by then. silence_ms: nobody has made a sound for so long. pause_ms: a machine that has
-    been quiet for so long is taken to record, with or without a beep. message_limit_ms: a message is begun by then.
+    recorded: language → what is played in its place. limit_ms: a verdict stands by then. silence_ms: nobody has
+    made a sound for so long. pause_ms: a machine that has been quiet for so long is taken to record, with or without
+    a beep. message_limit_ms: a message is begun by then, and a spoken one over after as long again.
     """
 
     actions: Mapping[Verdict, Action] = field(default_factory=lambda: USUAL)
     message: Mapping[str, str] = field(default_factory=dict)
+    recorded: Mapping[str, RecordedMessage] = field(default_factory=dict)
     limit_ms: int = 20_000
     silence_ms: int = 8_000
     pause_ms: int = 2_500

@@ -1,10 +1,11 @@
 """Looks on for the whole call: who picked up and what follows from it, and which language is spoken."""
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
 
 import structlog
 
-from apps.calls.bridge.answering import Action, AnswerEar, Decision, Verdict
+from apps.calls.bridge.answering import Action, AnswerEar, Decision, RecordedMessage, Verdict
 from apps.calls.bridge.commands import Command
 from apps.calls.bridge.languages import Change, LanguageEar
 from apps.calls.bridge.metrics import ANSWER_VERDICTS, LANGUAGE_CHANGES
@@ -23,13 +24,25 @@ _SCREENER_NOTE = (
     "A call screener is listening, not the person. Say in one sentence who calls and why, then wait for the person."
 )
 _MENU_NOTE = "A recorded menu answered. If you can press keys, choose what leads to a person; otherwise end the call."
+_RECORDED_NOTE = "An answering machine is recording; a recorded message is being played to it. Say nothing."
+
+# A recorded message's sound, None where it is not to be had.
+SoundOf = Callable[[RecordedMessage], Sequence[Audio] | None]
+
+
+def _no_sound(message: RecordedMessage) -> None:
+    return None
 
 
 class CallWatcher:
-    """The Watcher of an AI's call. A stream that takes a call up again does not ask once more who picked up."""
+    """The Watcher of an AI's call. A stream that takes a call up again does not ask once more who picked up.
 
-    def __init__(self, plan: CallPlan) -> None:
+    sound_of: asked when the message is to be played; it answers at once.
+    """
+
+    def __init__(self, plan: CallPlan, sound_of: SoundOf = _no_sound) -> None:
         self._plan = plan
+        self._sound_of = sound_of
         self._answer = AnswerEar(plan.answering)
         self._is_answered = bool(plan.history)
         self._language = LanguageEar(plan.language, plan.changes_to)
@@ -38,7 +51,9 @@ class CallWatcher:
         self._waits_since: int | None = None
         self._machine_quiet_since: int | None = None
         self._is_recording_machine = False
-        self._spoken_since: int | None = None
+        self._plays = False
+        self._is_machine_quiet = asyncio.Event()
+        self._over_by: int | None = None
         self._n_tries = 0
 
     @property
@@ -55,12 +70,14 @@ class CallWatcher:
 
     def caller_began(self, at_ms: int) -> None:
         self._machine_quiet_since = None
+        self._is_machine_quiet.clear()
         if not self._is_answered:
             self._answer.caller_began(at_ms)
 
     def caller_stopped(self, at_ms: int) -> None:
         self._machine_quiet_since = at_ms
-        if self._is_recording_machine and self._n_tries < _MAX_TRIES:
+        self._is_machine_quiet.set()
+        if self._is_recording_machine and not self._plays and self._n_tries < _MAX_TRIES:
             self._n_tries += 1
             self._line.start(self._speak_message())
         if not self._is_answered:
@@ -73,7 +90,7 @@ class CallWatcher:
             self._change(self._language.hear(turn.text, provider_says=turn.language))
 
     def ai_said(self, turn: SpokenTurn) -> None:
-        if self._is_recording_machine:  # the message, then; what was kept from the line does not come here
+        if self._is_recording_machine and not self._plays:  # the message, then; what is kept from the line comes not
             self._line.end_when_heard(_MESSAGE_LEFT)
 
     def tool_called(self, call: ToolCall) -> bool:
@@ -82,7 +99,7 @@ class CallWatcher:
             self._follow(self._answer.tool_says(self._line.now_ms()))
             self._await_beep()
             return True
-        if call.name == "end_call" and self._waits_since is not None:
+        if call.name == "end_call" and (self._waits_since is not None or self._plays):
             self._line.start(self._line.answer_tool(call, "Not yet: the message is left first. Say nothing."))
             return True
         return False
@@ -101,12 +118,15 @@ class CallWatcher:
             self._leave_message("carrier")
         return True
 
+    def goes_on_alone(self) -> bool:
+        return self._plays
+
     def ticked(self) -> None:
         now_ms = self._line.now_ms()
         if not self._is_answered:
             self._follow(self._answer.ticked(now_ms))
             self._is_answered = self._answer.is_settled
-        if self._spoken_since is not None and now_ms - self._spoken_since >= self._plan.answering.message_limit_ms:
+        if self._over_by is not None and now_ms >= self._over_by:
             self._line.end(_MESSAGE_LEFT)
         since = self._waits_since
         if since is None:
@@ -136,6 +156,7 @@ class CallWatcher:
             self._await_beep()
         else:
             self._stop_waiting()
+            self._stop_playing()
             if decision.verdict is Verdict.SCREENER:
                 self._line.start(self._line.note(_SCREENER_NOTE))
             elif decision.verdict is Verdict.IVR:
@@ -176,13 +197,51 @@ class CallWatcher:
             return
         self._stop_waiting()
         self._is_recording_machine = True
+        recorded = self._plan.answering.recorded.get(self._line.language)
+        pieces = self._sound_of(recorded) if recorded is not None else None
+        if recorded is not None and pieces is not None:
+            self._plays = True
+            self._line.mute(True)
+            self._line.start(self._play_message(recorded, pieces, why))
+            return
+        if recorded is not None:
+            log.warning("recorded_message_missing", language=self._line.language, name=recorded.name)
         self._line.event("message_left", {"after": why})
         self._line.start(self._speak_message())
+
+    async def _play_message(self, message: RecordedMessage, pieces: Sequence[Audio], why: str) -> None:
+        """Until it was heard to its end; from its beginning again when the machine has spoken into it."""
+        try:
+            await self._line.note(_RECORDED_NOTE)
+            while True:
+                self._over_by = self._line.now_ms() + message.duration_ms + self._plan.answering.message_limit_ms
+                if await self._line.play(pieces, message.text, is_wording=message.is_wording):
+                    self._line.event("message_left", {"after": why, "how": "recorded", "ms": message.duration_ms})
+                    break
+                if not self._plays:
+                    return
+                self._n_tries += 1
+                log.info("recorded_message_interrupted", n_tries=self._n_tries)
+                if self._n_tries > _MAX_TRIES:
+                    break
+                await self._is_machine_quiet.wait()
+        except asyncio.CancelledError:
+            log.info("recorded_message_cut_short", n_tries=self._n_tries)
+            raise
+        self._line.end(_MESSAGE_LEFT)
+
+    def _stop_playing(self) -> None:
+        """It was no machine after all."""
+        if self._plays:
+            self._plays = self._is_recording_machine = False
+            self._over_by = None
+            self._line.mute(False)
+            self._line.start(self._line.hush())
 
     async def _speak_message(self) -> None:
         language = self._line.language
         message = self._plan.answering.message.get(language, "")
-        self._spoken_since = self._line.now_ms()
+        self._over_by = self._line.now_ms() + self._plan.answering.message_limit_ms
         await self._line.say(voicemail_prompt(message, language))
 
     # ── The language ────────────────────────────────────────────────────────────────────────────────────────

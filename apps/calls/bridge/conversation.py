@@ -1,7 +1,6 @@
 """Both sides of the talk: the AI's sound to the line, interruptions, words, tools; and what a lost AI leaves behind."""
 
 from collections.abc import Callable, Iterable
-from uuid import uuid4
 
 import structlog
 
@@ -13,6 +12,7 @@ from apps.calls.bridge.holding import Holding
 from apps.calls.bridge.line import Line
 from apps.calls.bridge.link import SILENT, AiLink, Sleep
 from apps.calls.bridge.listening import CallerTurns
+from apps.calls.bridge.own_sound import OwnSound
 from apps.calls.bridge.phrase_book import PhraseBook
 from apps.calls.bridge.plan import CallPlan, greeting_prompt, resume_prompt
 from apps.calls.bridge.recording import NO_RECORDER, Recorder
@@ -88,6 +88,15 @@ class Conversation:
             language=plan.language,
             clock=clock,
             now_ms=now_ms,
+        )
+        self.ours = OwnSound(
+            line=line,
+            playback=self.playback,
+            transcript=self.transcript,
+            recorder=recorder,
+            clock=clock,
+            now_ms=now_ms,
+            sleep=sleep,
         )
         self.tools = ToolCalls(talk=self, link=link, sink=sink, limits=plan.limits, background=background)
         self.goodbye = Goodbye(
@@ -266,6 +275,8 @@ class Conversation:
 
     async def be_owed(self, now: float) -> None:
         """Speech is due: ask for it if it does not come, and do without this connection if that does not help."""
+        if self.is_muted:  # what is kept from the line is owed to nobody
+            self.waiting_since = self.owed_since = None
         if self.owed_since is None or now - self.owed_since <= self._limits.ai_answer_s:
             return
         self.owed_since = now
@@ -293,18 +304,7 @@ class Conversation:
 
     async def play_ours(self, pieces: Iterable[Audio], text: str) -> None:
         """Give sound of our own to the line. text: what it says, "" for what is no speech."""
-        item_id = f"ours_{uuid4().hex[:16]}"
-        self.transcript.we_say(item_id, text)
-        for audio in pieces:
-            now, now_ms = self._clock(), self._now_ms()
-            if self._is_recorded:
-                self._recorder.ai(audio, now_ms + int(self.playback.lead_ms(now)))
-            await self._line.send(audio)
-            self.playback.sent(item_id, audio.ms, now=now, call_ms=now_ms)
-        if (mark := self.playback.mark()) is not None:
-            await self._line.send(Mark(mark))
-        if text:
-            self.transcript.we_said(item_id)
+        await self.ours.play(pieces, text)
 
     async def hush(self) -> None:
         """Stop what is being said, as if the caller had begun to speak."""

@@ -63,7 +63,7 @@ class Holding:
                 await self._sleep(_LOOK_EVERY_S)
                 waited_s += _LOOK_EVERY_S
             waits = self._phrases.waits.get(self._link.language)
-            if not waits or self._talk.goodbye.is_near:
+            if not waits or self._talk.goodbye.is_near or self._talk.is_muted:
                 return
             phrase = waits[self._n_said % len(waits)]
             self._n_said += 1

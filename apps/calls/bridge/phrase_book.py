@@ -76,22 +76,26 @@ def _read(own: Path | None, name: str) -> bytes:
 
 def samples(path: Path) -> bytes:
     """What a WAV file holds, which must be μ-law at 8 kHz, mono. Raises BadPhrase."""
-    raw = path.read_bytes()
+    return samples_of(path.read_bytes(), str(path))
+
+
+def samples_of(raw: bytes, name: str) -> bytes:
+    """The same of a file that was read already; name is what the error calls it."""
     if raw[:4] != b"RIFF" or raw[8:12] != b"WAVE":
-        raise BadPhrase(f"{path} is no WAV file")
+        raise BadPhrase(f"{name} is no WAV file")
     at, is_right = 12, False
     while at + 8 <= len(raw):
-        name, size = raw[at : at + 4], int.from_bytes(raw[at + 4 : at + 8], "little")
+        chunk, size = raw[at : at + 4], int.from_bytes(raw[at + 4 : at + 8], "little")
         body = raw[at + 8 : at + 8 + size]
-        if name == b"fmt ":
+        if chunk == b"fmt ":
             kind, channels = int.from_bytes(body[:2], "little"), int.from_bytes(body[2:4], "little")
             is_right = (kind, channels, int.from_bytes(body[4:8], "little")) == (_MU_LAW, 1, PCMU_8K.rate_hz)
-        elif name == b"data":
+        elif chunk == b"data":
             if is_right and body:
                 return body
             break
         at += 8 + size + size % 2
-    raise BadPhrase(f"{path} is not G.711 μ-law at 8 kHz, mono")
+    raise BadPhrase(f"{name} is not G.711 μ-law at 8 kHz, mono")
 
 
 def as_wav(data: bytes) -> bytes:

@@ -6,7 +6,7 @@ The first pump to return says why; the others are cancelled, and both ends are c
 import asyncio
 import random
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -116,7 +116,10 @@ class Session:
             if end.cause is Cause.CALLER_HUNG_UP:
                 await self._linger(ai)
             elif ai in done and end.cause is Cause.AI_FAILED:
-                end = await self._give_up(end, caller)
+                if self._watcher.goes_on_alone():
+                    end = await self._without_ai(caller, watch, self._ended)
+                else:
+                    end = await self._give_up(end, caller)
         except asyncio.CancelledError:
             end = SessionEnd(Cause.MEDIA_LOST, "shutdown")
             raise
@@ -224,8 +227,8 @@ class Session:
         if self._link.is_open:
             await self._link.ai.answer_tool(call.id, result)
 
-    async def play(self, audio: Audio, text: str) -> None:
-        await self._talk.play_ours([audio], text)
+    async def play(self, pieces: Sequence[Audio], text: str, *, is_wording: bool = True) -> bool:
+        return await self._talk.ours.play_to_end(pieces, text, is_wording=is_wording)
 
     async def hush(self) -> None:
         await self._talk.hush()
@@ -270,6 +273,12 @@ class Session:
             is_time = talk.is_quiet or (link.renew_by is not None and now >= link.renew_by - limits.renew_s)
             if link.renew_by is not None and is_time and not talk.goodbye.is_near:
                 link.renew()
+
+    @staticmethod
+    async def _without_ai(*pumps: asyncio.Future[SessionEnd]) -> SessionEnd:
+        """No provider can go on, and none is needed any more: what is left to be done is the watcher's."""
+        done, _ = await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
+        return next(pump.result() for pump in reversed(pumps) if pump in done)
 
     async def _give_up(self, end: SessionEnd, caller: asyncio.Task[SessionEnd]) -> SessionEnd:
         """No provider can go on: say so, and leave it to a person, or have the caller called back."""

@@ -80,6 +80,12 @@ class Transcript:
         utterance.is_told = True
         utterance.connection = OURS
 
+    def we_go_on(self, item_id: str, piece: str) -> None:
+        """A further piece of it is about to be played."""
+        utterance = self._playback.said(item_id, piece, call_ms=self._now_ms())
+        if self._is_time_for_piece():
+            self._sink.partial(self._turn_of(utterance))
+
     def we_said(self, item_id: str) -> None:
         """All of a phrase's sound was given to the line."""
         self._sink.turn(self._turn_of(self._playback.utterances[item_id]))

@@ -95,6 +95,7 @@ class Playback:
         self._generation = 0
         self._sent = 0.0
         self._marked = 0.0
+        self._returned = 0.0
         self._anchor = 0.0
         self._anchor_at = 0.0
         self._playing: list[Utterance] = []
@@ -135,6 +136,7 @@ class Playback:
         if generation != str(self._generation) or not position.isdecimal() or len(position) > 12:
             return
         reached = min(float(position), self._sent)
+        self._returned = max(self._returned, reached)
         if reached >= self._anchor:
             self._anchor, self._anchor_at = reached, now
         self._forget(self.played(now))
@@ -149,6 +151,11 @@ class Playback:
 
     def is_drained(self, now: float) -> bool:
         return self.played(now) >= self._sent
+
+    @property
+    def is_confirmed(self) -> bool:
+        """The carrier itself has said that all was played."""
+        return self._returned >= self._sent
 
     def clear(self, now: float, *, generating: str = "") -> list[Cut]:
         """The carrier's buffer was emptied: what was not heard is lost. Begins a new generation.
@@ -170,7 +177,7 @@ class Playback:
             cuts.append(Cut(soundless, 0))
         self._playing.clear()
         self._generation += 1
-        self._sent = self._marked = self._anchor = 0.0
+        self._sent = self._marked = self._returned = self._anchor = 0.0
         self._anchor_at = now
         return cuts
 

@@ -1,6 +1,6 @@
 """Who looks on while a conversation runs, and may steer it: who picked up, which language is spoken."""
 
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, Protocol
 
 from apps.calls.bridge.commands import Command
@@ -44,8 +44,11 @@ class Acts(Protocol):
         """Tell the AI what came of a tool that the watcher took upon itself; it goes on speaking."""
         ...
 
-    async def play(self, audio: Audio, text: str) -> None:
-        """Give a finished piece of sound to the line; text is what it says, for the transcript."""
+    async def play(self, pieces: Sequence[Audio], text: str, *, is_wording: bool = True) -> bool:
+        """Give finished sound to the line, and wait until it was heard; False: the caller spoke into it.
+
+        text: what it says, for the transcript; where is_wording is not, just a name for it.
+        """
         ...
 
     async def hush(self) -> None:
@@ -96,6 +99,10 @@ class Watcher(Protocol):
         """True: it is dealt with. Asked before the session looks at it itself."""
         ...
 
+    def goes_on_alone(self) -> bool:
+        """Asked when no voice AI can go on. True: none is needed, and the watcher ends the session itself."""
+        ...
+
     def ticked(self) -> None:
         """About once a second."""
         ...
@@ -121,6 +128,9 @@ class NoWatcher:
         return False
 
     def commanded(self, command: Command) -> bool:
+        return False
+
+    def goes_on_alone(self) -> bool:
         return False
 
     def ticked(self) -> None: ...

@@ -14,6 +14,7 @@ from apps.calls.models.tool import ToolName
 from apps.calls.models.transfer_target import TargetKind, TransferTarget
 from apps.calls.models.turn import Speaker, Turn
 from apps.calls.models.virtual_agent import Provider, VirtualAgent, VoiceAIChoice, VoiceAIFallback
+from apps.calls.models.voicemail_recording import VoicemailRecording
 
 __all__ = [
     "AnswerVerdict",
@@ -45,4 +46,5 @@ __all__ = [
     "VirtualAgent",
     "VoiceAIChoice",
     "VoiceAIFallback",
+    "VoicemailRecording",
 ]

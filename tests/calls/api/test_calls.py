@@ -180,7 +180,7 @@ def test_our_own_numbers_are_written_in_full(admin, e164):
     assert refused.status_code == 400
 
 
-@pytest.mark.parametrize(("make", "n"), [(make_number, 3), (make_virtual_agent, 6), (lambda: make_disposition("x"), 3)])
+@pytest.mark.parametrize(("make", "n"), [(make_number, 3), (make_virtual_agent, 7), (lambda: make_disposition("x"), 3)])
 def test_the_small_lists_cost_few_queries(alice, django_assert_num_queries, make, n):
     made = make()
     url = {"Number": NUMBERS, "VirtualAgent": AGENTS, "Disposition": DISPOSITIONS}[type(made).__name__]

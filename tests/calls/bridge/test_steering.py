@@ -1,5 +1,7 @@
 """What others do to a running session: look on, record, command; and what tools may have it do."""
 
+import asyncio
+
 import pytest
 
 from apps.calls.bridge.commands import Command
@@ -239,12 +241,15 @@ async def test_a_watcher_may_play_be_silent_and_end():
     onlooker = Onlooker()
     talk = Conversation(watcher=onlooker).start()
     await talk.settle()
-    await onlooker.acts.play(Audio.of(b"\x33" * 8000), "Please leave a message.")
+    playing = asyncio.create_task(onlooker.acts.play([Audio.of(b"\x33" * 8000)], "Please leave a message."))
+    await talk.settle()
     assert talk.spoken_by_us[0].text == "Please leave a message."
     await talk.wait(0.5)
     await onlooker.acts.hush()
     assert talk.line.of(Clear) == [Clear()]
     assert talk.spoken_by_us[-1].was_interrupted
+    await talk.wait(0.2)
+    assert await playing is False
     onlooker.acts.end_when_heard(SessionEnd(Cause.AI_ENDED, "voicemail"))
     await talk.speaks("a1", "Bye.", 200)
     await talk.wait(1)
