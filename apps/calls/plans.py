@@ -116,6 +116,7 @@ def _plan(leg: Leg) -> CallPlan:
         "agent": agent.speaks_as,
         "company": agent.company,
     }
+    said = _said(call.pk) if opened_before else []
     openings = {
         language: opening(agent, language, pack=pack, is_recorded=recording is not None, values=values)
         for language in Language.values
@@ -139,7 +140,8 @@ def _plan(leg: Leg) -> CallPlan:
             burst_s=float(settings.MEDIA_BURST_S),
             tries_before_failover=settings.VOICE_AI_TRIES_BEFORE_FAILOVER,
         ),
-        history=_history(call.pk) if opened_before else (),
+        history=[PastTurn("caller" if turn.speaker == Speaker.CALLER else "ai", turn.text) for turn in said],
+        owes_greeting=bool(said) and all(turn.was_interrupted for turn in said if turn.speaker == Speaker.AI),
         offset_ms=_ms(now - leg.media_opened_at) if opened_before and leg.media_opened_at else 0,
         recording=recording,
         is_recording_announced=openings[call.language].is_recording_announced,
@@ -219,10 +221,10 @@ def _was_not_transferred(call_id: int) -> bool:
     return last is not None and last.kind == EventKind.TRANSFER_FAILED
 
 
-def _history(call_id: int) -> list[PastTurn]:
+def _said(call_id: int) -> list[Turn]:
+    """The last turns of the call, the oldest first."""
     said = Turn.objects.filter(call_id=call_id).exclude(text="").exclude(speaker=Speaker.SYSTEM)
-    last = said.order_by("-started_ms", "-pk")[:_MAX_HISTORY]
-    return [PastTurn("caller" if turn.speaker == Speaker.CALLER else "ai", turn.text) for turn in reversed(last)]
+    return list(said.order_by("-started_ms", "-pk")[:_MAX_HISTORY])[::-1]
 
 
 def _in_language(agent: VirtualAgent, field: str, language: str) -> str:

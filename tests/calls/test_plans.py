@@ -93,6 +93,28 @@ def test_a_second_stream_knows_what_was_said_and_since_when_the_call_runs(leg):
     assert 30_000 <= plan.offset_ms < 60_000
 
 
+@pytest.mark.parametrize(
+    ("was_interrupted", "is_owed"), [((True,), True), ((True, False), False), ((False,), False), ((), True)]
+)
+def test_a_greeting_that_no_stream_has_brought_to_its_end_is_still_owed(leg, was_interrupted, is_owed):
+    now = timezone.now()
+    Turn.objects.create(call=leg.call, speaker="caller", text="Yes?", item_id="c", started_ms=0, ended_ms=1, at=now)
+    for n, was_cut in enumerate(was_interrupted):
+        Turn.objects.create(
+            call=leg.call,
+            speaker="ai",
+            text="Hello",
+            item_id=f"a{n}",
+            started_ms=n,
+            ended_ms=n,
+            at=now,
+            was_interrupted=was_cut,
+        )
+    assert not load_plan(leg.media_token, "twilio").owes_greeting
+    reopen(leg)
+    assert load_plan(leg.media_token, "twilio").owes_greeting is is_owed
+
+
 def test_a_call_from_nobody_we_know_has_a_plan_too(leg):
     leg.call.contact = None
     leg.call.save()

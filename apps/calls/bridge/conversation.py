@@ -14,12 +14,12 @@ from apps.calls.bridge.link import SILENT, AiLink, Sleep
 from apps.calls.bridge.listening import CallerTurns
 from apps.calls.bridge.own_sound import OwnSound
 from apps.calls.bridge.phrase_book import PhraseBook
-from apps.calls.bridge.plan import CallPlan, greeting_prompt, resume_prompt
+from apps.calls.bridge.plan import CallPlan, greeting_note, greeting_prompt, resume_prompt
 from apps.calls.bridge.recording import NO_RECORDER, Recorder
 from apps.calls.bridge.sink import SessionEnd, Sink
 from apps.calls.bridge.tool_calls import ToolCalls
 from apps.calls.bridge.transcript import Transcript
-from apps.calls.bridge.turns import Playback
+from apps.calls.bridge.turns import OURS, Playback
 from apps.calls.bridge.watching import Watcher
 from apps.calls.media.frames import (
     AiEvent,
@@ -43,6 +43,8 @@ log = structlog.get_logger(__name__)
 
 _MAX_FAILED_RESPONSES = 3
 _MAX_SILENT = 1
+# Who speaks into the greeting again and again does not want to hear it.
+_MAX_REMINDERS = 3
 # What was sent just before an utterance was noticed belongs to it.
 _BEFORE_SPEECH_MS = 400
 
@@ -111,7 +113,11 @@ class Conversation:
             limits=plan.limits,
             sleep=sleep,
         )
-        self._has_begun = bool(plan.history)  # the person has been greeted
+        self._has_begun = bool(plan.history)  # the person has heard something of us
+        # The greeting says that an AI speaks and that the call is recorded: it is due until it was heard to its end.
+        self._owes_greeting = plan.owes_greeting
+        self._is_greeting_made = False
+        self._n_reminders = 0
         self._owes_speech = False
         self._given_from_ms = 0.0  # where the sound begins that the present voice AI was given
         self._prompt = plan.opening_prompt
@@ -216,6 +222,8 @@ class Conversation:
             metrics.INTERRUPTION_SECONDS.labels(self._link.provider).observe(self._clock() - noticed_at)
             await self._cut(noticed_at)
             await self.goodbye.stay()
+        else:
+            self._note_greeted()
         self.is_responding = False
         self.caller.started(event)
         self._watcher.caller_began(self._now_ms())
@@ -229,6 +237,20 @@ class Conversation:
             if self._link.is_open and cut.utterance.connection == self.playback.connection:
                 await self._link.ai.cut(cut.utterance.item_id, cut.heard_ms)
             self.transcript.cut(cut)
+        if self._owes_greeting and any(cut.utterance.connection != OURS for cut in cuts):
+            await self._greeting_cut()
+
+    async def _greeting_cut(self) -> None:
+        """The caller spoke into the greeting: have the AI say what they have not heard of it."""
+        self._is_greeting_made = False
+        if not self.is_muted and self._n_reminders < _MAX_REMINDERS:
+            self._n_reminders += 1
+            language = self._link.language
+            await self.note(greeting_note(self._plan.greetings[language], language))
+
+    def _note_greeted(self) -> None:
+        if self._is_greeting_made and self.is_heard:
+            self._owes_greeting = False
 
     def _tool_called(self, call: ToolCall) -> None:
         if self._watcher.tool_called(call):
@@ -257,9 +279,11 @@ class Conversation:
             self._sink.event("ai_failed", {"error": event.error_code})
             if self._n_failed >= _MAX_FAILED_RESPONSES:
                 raise VoiceAIError(event.error_code or "response_failed", retryable=False)
-            await self.say(resume_prompt(self._link.language))
+            await self._speak_up()
         else:
             self._n_failed = 0
+            if event.status == "completed" and event.has_speech and not self.is_muted:
+                self._is_greeting_made = True
         await self.goodbye.turn_done(has_speech=event.has_speech)
 
     # ── What the session and its watcher have it do ─────────────────────────────────────────────────────────
@@ -275,6 +299,7 @@ class Conversation:
 
     async def be_owed(self, now: float) -> None:
         """Speech is due: ask for it if it does not come, and do without this connection if that does not help."""
+        self._note_greeted()
         if self.is_muted:  # what is kept from the line is owed to nobody
             self.waiting_since = self.owed_since = None
         if self.owed_since is None or now - self.owed_since <= self._limits.ai_answer_s:
@@ -286,13 +311,19 @@ class Conversation:
         self._sink.event("ai_failed", {"error": SILENT})
         if self._n_silent > _MAX_SILENT:
             self._link.lose(SILENT)
-        elif self._has_begun:
+        else:
+            await self._speak_up()
+
+    async def _speak_up(self) -> None:
+        """Have the AI say what is due where it said nothing, or broke off."""
+        if self._has_begun and not self._owes_greeting:
             await self.say(resume_prompt(self._link.language))
         else:
             await self.greet()
 
     async def greet(self) -> None:
         language = self._link.language
+        self._owes_greeting, self._is_greeting_made = True, False
         await self.say(greeting_prompt(self._plan.greetings[language], language))
 
     async def note(self, text: str) -> None:
@@ -332,7 +363,7 @@ class Conversation:
         prompt, self._prompt = self._prompt, ""
         if prompt:
             await self.say(prompt)
-        elif not self._has_begun:
+        elif not self._has_begun or self._owes_greeting:
             if self._watcher.may_greet():
                 await self.greet()
         elif self._owes_speech or self.holding.has_spoken or notes or not self.playback.utterances:
@@ -345,6 +376,8 @@ class Conversation:
         self.is_responding = False
         self.waiting_since = self.owed_since = None
         self._n_silent = 0
+        if self._is_greeting_made:  # the carrier has all of it
+            self._owes_greeting = False
         if (broken := self.playback.broke_off(self._item_now)) is not None:
             self.transcript.broke_off(broken)
         self._item_now = ""

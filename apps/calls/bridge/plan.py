@@ -45,6 +45,7 @@ class CallPlan:
     is_recording_announced: the opening says that it is, in the call's language. answering: what to do about whoever
     picks up. opening_prompt: what the AI is to say first, where that is neither the greeting nor an excuse for a
     disturbed line. changes_to: languages the conversation may go on in, its own among them; empty if it keeps its own.
+    owes_greeting: an earlier stream broke before the greeting was heard to its end.
     """
 
     call_id: int
@@ -67,6 +68,7 @@ class CallPlan:
     is_recording_announced: bool = False
     answering: AnsweringPlan = field(default_factory=AnsweringPlan)
     changes_to: frozenset[str] = frozenset()
+    owes_greeting: bool = False
 
     @property
     def may_be_recorded(self) -> bool:
@@ -135,6 +137,16 @@ def instructions_for(
 def greeting_prompt(greeting: str, language: str) -> str:
     name = LANGUAGE_NAMES.get(language, language)
     return f"Greet the person now, in {name}. Say exactly this and nothing else: “{greeting}”"
+
+
+def greeting_note(greeting: str, language: str) -> str:
+    """For an AI whose greeting the person spoke into."""
+    name = LANGUAGE_NAMES.get(language, language)
+    return (
+        f"The person spoke into your greeting and has not heard all of it. In {name}, whatever they say, begin your "
+        "next turn with what they have not heard yet, above all that you are an AI and, if it says so, that the call "
+        f"is recorded. The greeting: “{greeting}”"
+    )
 
 
 def resume_prompt(language: str) -> str:

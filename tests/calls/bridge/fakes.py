@@ -205,6 +205,7 @@ def make_plan(
     providers: Sequence[str] = ("fake",),
     last_resort_transfer_to: str = "",
     opening_prompt: str = "",
+    owes_greeting: bool = False,
     **limits,
 ) -> CallPlan:
     def brief(language: str) -> VoiceBrief:
@@ -227,6 +228,7 @@ def make_plan(
         offset_ms=offset_ms,
         last_resort_transfer_to=last_resort_transfer_to,
         opening_prompt=opening_prompt,
+        owes_greeting=owes_greeting,
     )
 
 

@@ -133,13 +133,15 @@ async def test_a_refusal_with_a_reason_does_not_count_for_the_breaker(talk):
 
 # ── Nothing is lost ─────────────────────────────────────────────────────────────────────────────────────────
 async def test_what_was_heard_of_a_broken_sentence_is_kept_and_told_to_the_next(talk):
+    await talk.speaks("a0", "Hello.", 500)
+    await talk.wait(1.0)
     await talk.speaks("a1", "One two three four", 2000, done=False)
     await talk.says(AiTranscript("a1", " five six"))  # its sound never came
     await talk.lose()
     turn = talk.sink.last("a1")
     assert (turn.text, turn.was_interrupted) == ("One two three four", True)
     await talk.wait(1.1)
-    assert talk.ai.opened[-1] == [PastTurn("ai", "One two three four")]
+    assert talk.ai.opened[-1] == [PastTurn("ai", "Hello."), PastTurn("ai", "One two three four")]
     assert "go on with the conversation" in talk.ai.all("speak")[-1][1]
 
 

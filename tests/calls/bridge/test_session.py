@@ -310,6 +310,7 @@ async def test_an_ai_that_does_not_answer_is_prompted_and_then_done_without():
     talk = Conversation(ai_answer_s=3.0).start()
     await talk.settle()
     await talk.speaks("a1", "Yes?", 100)
+    await talk.wait(0.2)
     await talk.says(SpeechStarted("u1", 0), SpeechStopped("u1", 500))
     await talk.wait(3.5)
     assert ("ai_failed", {"error": "silent"}) in talk.sink.events
