@@ -67,6 +67,20 @@ def test_an_end_that_overtakes_the_answer_comes_to_the_same(tell, leg):
     assert (leg.outcome, leg.answered_at) == (Outcome.ANSWERED, answered_at)
 
 
+def test_an_end_that_we_wanted_and_that_overtakes_the_answer_ends_a_conversation(tell, leg):
+    """The socket was open: the virtual agent has talked to somebody, and hung up."""
+    opened_at = timezone.now() - timedelta(seconds=20)
+    Leg.objects.filter(pk=leg.pk).update(media_opened_at=opened_at)
+    Call.objects.filter(pk=leg.call_id).update(end_reason=EndReason.AI_ENDED)
+    tell(leg.token, told(leg, "call.hangup", hangup_cause="normal_clearing", sip_hangup_cause="200"))
+    leg.refresh_from_db()
+    assert (leg.outcome, leg.answered_at) == (Outcome.ANSWERED, opened_at)
+    answered_at = opened_at - timedelta(seconds=1)
+    tell(leg.token, told(leg, "call.answered", at=answered_at))
+    leg.refresh_from_db()
+    assert leg.answered_at == answered_at
+
+
 @pytest.mark.parametrize(
     ("cause", "sip", "outcome"),
     [

@@ -117,7 +117,8 @@ def settle_leg(
     now = timezone.now()
     answered_at = leg.answered_at
     if outcome in {Outcome.ANSWERED, Outcome.VOICEMAIL} and answered_at is None:
-        answered_at = at - timedelta(seconds=duration_s or 0)  # its own webhook was lost, or is still on the way
+        # Its own webhook was lost, or is still on the way. Only an answered call has a media socket.
+        answered_at = at - timedelta(seconds=duration_s) if duration_s else min(leg.media_opened_at or at, at)
     moved = Leg.objects.filter(only_if or Q(), pk=leg.pk, state__in=LIVE).update(
         state=LegState.ENDED,
         outcome=outcome,

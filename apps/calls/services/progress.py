@@ -83,7 +83,7 @@ def leg_progressed(leg_id: int, news: LineNews) -> bool:
                 outcome_of(
                     news.status,
                     _verdict_of(leg, call),
-                    was_answered=leg.answered_at is not None or bool(news.duration_s),
+                    was_answered=bool(leg.answered_at or leg.media_opened_at or news.duration_s),
                     is_ending=bool(call.end_reason),
                 ),
                 at=when(news.at, now=now),
