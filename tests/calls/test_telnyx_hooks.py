@@ -8,7 +8,8 @@ from django.utils import timezone
 from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
-from apps.calls.models import Call, CallEvent, Direction, EndReason, Leg, Route
+from apps.calls.carriers.telnyx.words import client_state
+from apps.calls.models import Call, CallEvent, Direction, EndReason, Leg, Party, Route
 from apps.calls.states import LegState, Outcome
 from tests.factories.calls import make_call, make_leg, make_number, make_virtual_agent
 from tests.factories.telnyx import as_body, control_id, event, other_key, public_half, signed
@@ -186,6 +187,17 @@ def test_events_of_no_leg_or_another_call_change_nothing(tell, leg):
     twilios = make_leg(LegState.QUEUED)
     assert tell(twilios.token, told(leg, "call.answered")).status_code == 204
     assert facts(leg)[0] == before[0]
+
+
+def test_news_of_a_leg_that_come_to_another_ones_address_are_taken_as_its_own(tell, leg):
+    """Telnyx does not say whose address a transfer sets: that of the new leg, or of both."""
+    target = make_leg(LegState.QUEUED, call=leg.call, party=Party.TARGET, carrier_call_id=control_id())
+    end = told(leg, "call.hangup", hangup_cause="normal_clearing", client_state=client_state(leg.token))
+    assert tell(target.token, end).status_code == 204
+    leg.refresh_from_db()
+    target.refresh_from_db()
+    assert (leg.state, target.state) == (LegState.ENDED, LegState.QUEUED)
+    assert target.carrier == "telnyx"
 
 
 def test_a_verdict_reaches_the_running_session_and_corrects_an_ended_call(

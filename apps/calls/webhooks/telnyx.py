@@ -36,8 +36,10 @@ def leg_events(request: HttpRequest, token: str) -> HttpResponse:
     """Whatever happens to a leg of ours: the URL bears its token."""
 
     def act(event: Event) -> HttpResponse:
-        leg_id = Leg.objects.filter(token=token, carrier=Carrier.TELNYX).values_list("pk", flat=True).first()
-        return _told(_LEG, request, leg_id, event)
+        # A command about one leg may move the other one's news to its address: whose they are, they say themselves.
+        legs = Leg.objects.filter(token__in=[token, event.token], carrier=Carrier.TELNYX)
+        found = dict(legs.values_list("token", "pk"))
+        return _told(_LEG, request, found.get(event.token) or found.get(token), event)
 
     return _serve(_LEG, request, act)
 
