@@ -127,6 +127,7 @@ class Conversation:
         self._unheard: set[str] = set()
         self.is_muted = False
         self.is_responding = False
+        self.is_asking = False  # the response that is under way has called tools
         self.last_voice_at = clock()
         self.waiting_since: float | None = None  # the caller has finished, the AI has not begun
         self.owed_since: float | None = None  # the same, or it was asked to speak
@@ -196,7 +197,7 @@ class Conversation:
                 self.is_responding = self.is_responding or not event.is_final
                 self.transcript.ai_said(event)
         elif type(event) is ToolCall:
-            self.is_responding = True
+            self.is_responding = self.is_asking = True
             self._tool_called(event)
         elif type(event) is TurnDone:
             await self._turn_done(event)
@@ -268,7 +269,7 @@ class Conversation:
         return item_id in self._unheard
 
     async def _turn_done(self, event: TurnDone) -> None:
-        self.is_responding = False
+        self.is_responding = self.is_asking = False
         self._item_now = ""
         if event.usage is not None:
             self._sink.usage(event.usage)
@@ -373,7 +374,7 @@ class Conversation:
     def lost(self) -> None:
         """Keep what was said as far as it came, and have the caller's unfinished words heard again."""
         self._owes_speech = self._owes_speech or self.is_responding or self.waiting_since is not None
-        self.is_responding = False
+        self.is_responding = self.is_asking = False
         self.waiting_since = self.owed_since = None
         self._n_silent = 0
         if self._is_greeting_made:  # the carrier has all of it

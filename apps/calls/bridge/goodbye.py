@@ -48,6 +48,7 @@ class Goodbye:
         self._ending: asyncio.Task[None] | None = None
         self._is_firm = False
         self._n_goodbyes = 0
+        self._is_next_turn_to_come = False
         self.asked_by: ToolCall | None = None
 
     @property
@@ -56,6 +57,9 @@ class Goodbye:
 
     async def turn_done(self, *, has_speech: bool) -> None:
         """Let the goodbye be heard; where the AI has said none to the caller's last words, ask for one."""
+        if self._is_next_turn_to_come:  # this was the response that called the tool
+            self._is_next_turn_to_come = False
+            self._talk.is_responding = True
         call = self.asked_by
         if call is None or self._ending is not None:
             return
@@ -75,6 +79,7 @@ class Goodbye:
     def after_next_turn(self, end: SessionEnd, *, is_firm: bool = False) -> None:
         """End once what the AI is about to say has been heard. is_firm: also if the caller speaks into it."""
         if self._ending is None:
+            self._is_next_turn_to_come = self._talk.is_asking
             self._talk.is_responding = True
             self.when_heard(end, is_firm=is_firm)
 
@@ -88,6 +93,7 @@ class Goodbye:
         if (self._ending is None and self.asked_by is None) or self._is_firm or self._n_goodbyes >= _MAX_GOODBYES:
             return
         self._n_goodbyes += 1
+        self._is_next_turn_to_come = False
         if self._ending is not None:
             self._ending.cancel()
             self._ending = None

@@ -209,6 +209,24 @@ async def test_a_tool_may_end_the_call_once_the_goodbye_is_heard(talk):
     assert (await talk.end()).cause is Cause.AI_ENDED
 
 
+@pytest.mark.parametrize(
+    "result",
+    [ToolResult("Done: say so.", transfer_to="+12125550123"), ToolResult("Done: say goodbye.", ends_call=True)],
+)
+async def test_a_tool_that_is_done_before_the_response_that_called_it_leaves_time_for_the_sentence(talk, result):
+    talk.sink.result = result
+    await talk.says(ToolCall("t1", "some_tool", "{}"))
+    assert len(talk.ai.all("answer")) == 1
+    await talk.says(TurnDone("completed", has_speech=False))
+    await talk.wait(1.0)
+    assert talk.is_running
+    await talk.speaks("a1", "I connect you.", 500)
+    await talk.wait(0.3)
+    assert talk.is_running
+    await talk.wait(0.4)
+    assert (await talk.end()).cause in {Cause.TRANSFERRED, Cause.AI_ENDED}
+
+
 # ── A watcher ───────────────────────────────────────────────────────────────────────────────────────────────
 async def test_a_watcher_sees_both_sides():
     onlooker = Onlooker()
