@@ -58,8 +58,11 @@ class RetryRuleForm(forms.ModelForm[RetryRule]):
     outcome = forms.ChoiceField(
         label=_("After"),
         choices=[
-            (outcome.value, outcome.label)
-            for outcome in (Outcome.BUSY, Outcome.NO_ANSWER, Outcome.VOICEMAIL, Outcome.FAILED, Outcome.CANCELED)
+            ("", _("choose an outcome")),
+            *(
+                (outcome.value, outcome.label)
+                for outcome in (Outcome.BUSY, Outcome.NO_ANSWER, Outcome.VOICEMAIL, Outcome.FAILED, Outcome.CANCELED)
+            ),
         ],
     )
 

@@ -121,3 +121,25 @@ def test_the_list_costs_the_same_queries_for_any_number_of_campaigns(client, ali
     client.force_login(alice)
     with django_assert_max_num_queries(9):
         assert client.get(reverse("campaigns:list")).status_code == 200
+
+
+def _sent_by_a_browser(field):
+    """Where nothing is chosen, a list sends its first choice."""
+    if field.value() is None:
+        return next((value for value, _label in getattr(field.field, "choices", [])), "")
+    return field.value()
+
+
+def test_saving_an_edited_campaign_adds_no_rule_that_nobody_asked_for(client, admin):
+    client.force_login(admin)
+    campaign = make_campaign()
+    campaign.retry_rules.create(outcome="busy", delay_s=60, max_attempts=2)
+    page = client.get(reverse("campaigns:edit", args=[campaign.pk]))
+    data = {}
+    for form in (page.context["form"], *page.context["windows"], *page.context["retries"]):
+        data |= {field.html_name: _sent_by_a_browser(field) for field in form if field.value() is not False}
+    for forms in (page.context["windows"], page.context["retries"]):
+        data |= {field.html_name: field.value() for field in forms.management_form}
+    assert client.post(reverse("campaigns:edit", args=[campaign.pk]), data | {"name": "Winter"}).status_code == 302
+    assert Campaign.objects.get(pk=campaign.pk).name == "Winter"
+    assert [(rule.outcome, rule.delay_s) for rule in campaign.retry_rules.all()] == [("busy", 60)]
