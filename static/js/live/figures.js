@@ -8,6 +8,7 @@ export class Figures {
     this.words = words;
     this.values = new Map([...document.querySelectorAll("[data-figure]")].map((el) => [el.dataset.figure, el]));
     this.hints = new Map([...document.querySelectorAll("[data-hint]")].map((el) => [el.dataset.hint, el]));
+    this.unit = this.values.get("answered").parentElement.querySelector("small");
     this.news = document.getElementById("news");
     this.saidMs = 0;
   }
@@ -17,7 +18,9 @@ export class Figures {
     setText(this.values.get("now"), number(figures.now));
     setText(this.values.get("talking"), number(figures.talking));
     setText(this.values.get("ringing"), number(figures.ringing));
-    setText(this.values.get("answered"), figures.answeredShare === null ? "–" : number(Math.round(100 * figures.answeredShare)));
+    const share = figures.answeredShare;
+    setText(this.values.get("answered"), share === null ? "–" : number(Math.round(100 * share)));
+    this.unit.hidden = share === null;
     setText(this.values.get("success"), number(figures.n_success));
     this.#hint("now", figures.waiting ? fill(this.words.waiting, { n: number(figures.waiting) }) : "");
     this.#hint("talking", figures.talking ? fill(this.words.longest, { t: minutesSeconds(figures.longestS) }) : "");

@@ -28,7 +28,7 @@ const nameOf = names ? JSON.parse(names.textContent) : {};
 const named = new Intl.ListFormat(document.documentElement.lang, { type: "conjunction" });
 
 export function serviceNames(codes) {
-  return named.format(codes.map((code) => nameOf[code] ?? code));
+  return named.format(codes.map((code) => nameOf[code] ?? code.replace(/^http:/, "")));
 }
 
 const numbers = new Intl.NumberFormat(document.documentElement.lang);
