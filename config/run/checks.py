@@ -67,6 +67,21 @@ def only_one(lock: Path) -> Iterator[None]:
         os.close(handle)
 
 
+def is_held(lock: Path) -> bool:
+    """Whether a live process is inside ``only_one`` with this lock."""
+    try:
+        handle = os.open(lock, os.O_RDONLY)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(handle)
+    return False
+
+
 def _locked(lock: Path) -> int:
     while True:
         handle = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)

@@ -312,7 +312,12 @@ def running(layout: Layout, *, durable: bool = True) -> Iterator[tuple[Endpoints
 
 
 def known_endpoints(layout: Layout) -> Endpoints | None:
-    """What a running `make run` or `services` of this VAR_DIR has written down, if there is one."""
+    """What a running `make run` or `services` of this VAR_DIR has written down, if there is one.
+
+    What a killed one left behind says nothing: its servers are gone, or about to be ended.
+    """
+    if not checks.is_held(layout.lock):
+        return None
     try:
         found = json.loads(layout.endpoints.read_text(encoding="utf-8"))
         return Endpoints(found["DATABASE_URL"], found["REDIS_URL"])

@@ -34,7 +34,7 @@ def _ask(url, query):
 
 
 def test_both_start_keep_their_data_and_stop(layout, bare):
-    with services.running(layout) as (endpoints, servers):
+    with checks.only_one(layout.lock), services.running(layout) as (endpoints, servers):
         assert _ask(endpoints.database_url, "SHOW fsync") == "on"
         assert int(_ask(endpoints.database_url, "SHOW max_connections")) == 200
         with psycopg.connect(endpoints.database_url, autocommit=True) as connection:
@@ -93,6 +93,8 @@ def test_what_a_killed_run_left_is_ended_and_recovered(layout, bare):
         killed.send_signal(signal.SIGKILL)
     assert len(orphans) == 2
     assert all(psutil.pid_exists(pid) for pid in orphans), "the servers outlive a killed run"
+    assert layout.endpoints.exists()
+    assert services.known_endpoints(layout) is None, "which is no run that others could use"
 
     with services.running(layout) as (endpoints, _servers):
         assert _ask(endpoints.database_url, "SELECT text FROM note") == "committed"
