@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from typing import Protocol
 
@@ -25,6 +26,7 @@ class LineStatus(StrEnum):
         return self in _FINAL
 
 
+_LONGEST_WAIT_S = 100_000  # more is no number of seconds, but a time counted otherwise
 _FINAL = frozenset(list(LineStatus)[list(LineStatus).index(LineStatus.OVER) :])
 
 
@@ -74,6 +76,20 @@ class CarrierError(Exception):
         self.maybe_placed = maybe_placed
         self.retry_after_s = retry_after_s
         self.request_id = request_id
+
+
+def seconds_of(retry_after: str | None) -> float | None:
+    """A Retry-After header in seconds from now, whether it counts them or names a time; None for anything else."""
+    text = (retry_after or "").strip()
+    try:
+        seconds = float(text)
+    except ValueError:
+        try:
+            at = parsedate_to_datetime(text)
+        except ValueError:
+            return None
+        seconds = ((at.replace(tzinfo=UTC) if at.tzinfo is None else at) - datetime.now(UTC)).total_seconds()
+    return seconds if 0 < seconds < _LONGEST_WAIT_S else None
 
 
 def proves_service_is_up(error: BaseException) -> bool:

@@ -30,7 +30,7 @@ from apps.contacts.models import Channel, Contact
 from apps.core import phone
 from apps.core.breaker import CircuitOpen, guard
 from apps.core.queue import enqueue
-from apps.core.rate import Held, Turn, hold, near_turn, start_together
+from apps.core.rate import Held, Turn, held_s, hold, near_turn, start_together
 from apps.core.realtime import publish_many
 
 log = structlog.get_logger(__name__)
@@ -190,11 +190,13 @@ def _dial(leg: Leg) -> None:
 def _near_turns(carrier: str, brief: CallBrief) -> list[Turn] | None:
     """The turns of the campaign and of the account, both about to come; None if one of them is too far away.
 
-    The account's comes last: a turn of it that passes unused is lost to every other campaign.
+    The account's comes last: a turn of it that passes unused is lost to every other campaign. Raises Held.
     """
     paces = [(brief.pace_key, brief.calls_per_second)]
     if account_per_second := limits_of(carrier).calls_per_second:
         paces.append((pace_key(carrier), account_per_second))
+    elif held_for_s := held_s([pace_key(carrier)])[0]:  # no pace of its own, but it may want to be left alone
+        raise Held(held_for_s)
     turns = []
     for key, per_second in paces:
         turn = near_turn(key, per_second=per_second, max_wait_s=MAX_WAIT_S)

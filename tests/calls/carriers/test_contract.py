@@ -2,7 +2,9 @@
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from itertools import count
 
 import pytest
@@ -10,7 +12,7 @@ from redis.exceptions import ConnectionError as RedisGone
 
 from apps.calls import adapters
 from apps.calls.adapters import webhooks_for
-from apps.calls.carriers.base import Carrier, CarrierError, Fault, LineStatus, PlaceRequest
+from apps.calls.carriers.base import Carrier, CarrierError, Fault, LineStatus, PlaceRequest, seconds_of
 from apps.calls.carriers.capabilities import CAPABILITIES
 from tests.calls.conftest import CarrierProcess, free_port
 
@@ -118,6 +120,33 @@ def test_refusals_are_told_apart_by_their_code(carrier, name, status, code, faul
     assert error.value.retryable == (fault is Fault.LIMIT)
     assert not error.value.maybe_placed
     assert carrier.calls_to(NOBODY_ANSWERS) == []
+
+
+def test_a_number_of_ours_that_telnyx_will_not_show_is_nobody_elses_fault(carrier):
+    line = adapters.carrier_for("telnyx")
+    request = request_for(line)
+    with pytest.raises(CarrierError) as error:
+        line.place(replace(request, from_="02079460000"))
+    assert (error.value.code, error.value.fault) == ("10016", Fault.CONFIG)
+
+
+@pytest.mark.parametrize(
+    ("header", "least", "most"),
+    [
+        ("7", 7, 7),
+        (" 0.5 ", 0.5, 0.5),
+        (format_datetime(datetime.now(UTC) + timedelta(hours=5), usegmt=True), 17_000, 18_001),
+    ],
+)
+def test_when_to_come_again_is_read_in_every_form(header, least, most):
+    assert least <= seconds_of(header) <= most
+
+
+@pytest.mark.parametrize(
+    "header", [None, "", "soon", "-3", "0", "nan", "inf", "1798675200", "²", "Sun, 06 Nov 1994 08:49:37 GMT"]
+)
+def test_what_names_no_time_to_come_is_no_wait(header):
+    assert seconds_of(header) is None
 
 
 def test_a_number_that_cannot_be_called_is_its_own_fault(line, carrier):

@@ -201,6 +201,18 @@ def test_when_the_carrier_says_until_when_everybody_waits_until_then(
 
 
 @pytest.mark.django_db
+def test_an_account_without_a_pace_is_left_alone_as_well(carrier, queue, settings, django_capture_on_commit_callbacks):
+    settings.TWILIO_CALLS_PER_SECOND = 0
+    carrier.fault("rest_429", times=1, retry_after_s=1)
+    told, other = make_leg(), make_leg()
+    with django_capture_on_commit_callbacks(execute=True):
+        dialled(told)
+        assert dialled(other).state == LegState.CREATED
+    assert carrier.n_creates(other.to_number) == 0
+    assert CallEvent.objects.get(leg=other, kind="put_back").data == {"reason": "limit", "code": "held"}
+
+
+@pytest.mark.django_db
 def test_calls_of_different_campaigns_share_their_accounts_pace(carrier, queue, settings):
     settings.TWILIO_CALLS_PER_SECOND = 1
     legs = [make_leg() for _ in range(3)]

@@ -23,6 +23,7 @@ from apps.calls.carriers.base import (
     RecordingNews,
     TransferRequest,
     Webhooks,
+    seconds_of,
 )
 from apps.calls.carriers.capabilities import CAPABILITIES
 from apps.calls.carriers.telnyx.words import client_state, moment, token_of
@@ -35,7 +36,6 @@ _MAX_ACTIVE: Final = 1000  # live calls looked through for one of ours
 # What a dialler does about Telnyx's error codes; everything else of 4xx is a fault in our request or account.
 _FAULTS = {
     "10011": Fault.LIMIT,
-    "10016": Fault.NUMBER,  # not E.164
     "90015": Fault.OVER,  # no such call
     "90018": Fault.OVER,  # has ended
     "90034": Fault.OVER,  # never answered: nothing to act on
@@ -274,7 +274,7 @@ def _refusal(error: APIStatusError, *, is_write: bool) -> CarrierError:
         fault = Fault.OUTAGE
     elif status == 404:
         fault = Fault.OVER
-    elif code == "10015" and pointer == "/to":
+    elif (code == "10015" and pointer == "/to") or (code == "10016" and pointer != "/from"):
         fault = Fault.NUMBER
     else:
         fault = _FAULTS.get(code, Fault.CONFIG)
@@ -284,7 +284,7 @@ def _refusal(error: APIStatusError, *, is_write: bool) -> CarrierError:
         code=code or str(status),
         retryable=fault in {Fault.LIMIT, Fault.OUTAGE},
         maybe_placed=is_write and fault is Fault.OUTAGE,
-        retry_after_s=_seconds(headers.get("Retry-After")) or _seconds(headers.get("x-ratelimit-reset")),
+        retry_after_s=seconds_of(headers.get("Retry-After")) or seconds_of(headers.get("x-ratelimit-reset")),
         request_id=headers.get("x-request-id", ""),
     )
 
@@ -296,10 +296,6 @@ def _first_error(body: object) -> tuple[str, str, str]:
     source = first.get("source")
     pointer = source.get("pointer") if isinstance(source, dict) else ""
     return str(first.get("code") or ""), str(first.get("detail") or first.get("title") or ""), str(pointer or "")
-
-
-def _seconds(text: str | None) -> float | None:
-    return float(text) if text and text.isascii() and text.isdigit() and len(text) < 6 else None
 
 
 def _named(call_id: object) -> str:

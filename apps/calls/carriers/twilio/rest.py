@@ -28,6 +28,7 @@ from apps.calls.carriers.base import (
     RecordingNews,
     TransferRequest,
     Webhooks,
+    seconds_of,
 )
 from apps.calls.carriers.capabilities import CAPABILITIES
 from apps.calls.carriers.twilio.webhooks import transfer_document
@@ -299,14 +300,13 @@ def _refusal(response: Response, *, is_write: bool) -> CarrierError:
         fault = Fault.OVER
     else:
         fault = _FAULTS.get(code, Fault.CONFIG)
-    retry_after = headers.get("Retry-After", "")
     return CarrierError(
         f"{status} {facts.get('message') or ''}".strip()[:180],
         fault=fault,
         code=code or str(status),
         retryable=fault in {Fault.LIMIT, Fault.OUTAGE},
         maybe_placed=is_write and fault is Fault.OUTAGE,
-        retry_after_s=float(retry_after) if retry_after.isdigit() else None,
+        retry_after_s=seconds_of(headers.get("Retry-After")),
         request_id=str(headers.get("Twilio-Request-Id", "")),
     )
 
