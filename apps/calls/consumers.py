@@ -134,7 +134,9 @@ class MediaConsumer(AsyncConsumer):
             await line.close(_POLICY)
             return
         log.info("session_started", voice_ai=plan.provider)
-        sink = SessionSink(plan=plan, journal=process.journal, in_thread=process.in_thread)
+        sink = SessionSink(
+            plan=plan, journal=process.journal, in_thread=process.in_thread, in_tool_thread=process.in_tool_thread
+        )
         recorder = process.recorders.recorder_for(plan, sink.event)
         sink.is_secret = recorder.was_paused
         session = Session(

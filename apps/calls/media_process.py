@@ -34,6 +34,8 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 _DB_THREADS = 4
+# Tools ask services of others, which may take many seconds each: no call is to wait for its plan, or its end, for them.
+_TOOL_THREADS = 16
 _CHECK_S = 3.0
 _SYNC_S = 1.0
 # How long another thread may keep the interpreter from the event loop; the default of 5 ms would be heard by all calls.
@@ -54,6 +56,7 @@ class MediaProcess:
         self._max_calls = max_calls
         self._drain_s = drain_s
         self._threads = ThreadPoolExecutor(_DB_THREADS, thread_name_prefix="media-db")
+        self._tool_threads = ThreadPoolExecutor(_TOOL_THREADS, thread_name_prefix="media-tools")
         self._drained = asyncio.Event()
         self._syncing: asyncio.Task[None] | None = None
         self._draining: asyncio.Task[None] | None = None
@@ -79,9 +82,12 @@ class MediaProcess:
                 self._drained.set()
 
     async def in_thread(self, work: Callable[..., Any], *args: Any, **named: Any) -> Any:
-        """Run blocking work beside the event loop, under the caller's log context."""
-        call = partial(contextvars.copy_context().run, _and_let_go, partial(work, *args, **named))
-        return await asyncio.get_running_loop().run_in_executor(self._threads, call)
+        """Run short blocking work beside the event loop, under the caller's log context."""
+        return await _run_in(self._threads, partial(work, *args, **named))
+
+    async def in_tool_thread(self, work: Callable[..., Any], *args: Any, **named: Any) -> Any:
+        """The same for work that may take its time."""
+        return await _run_in(self._tool_threads, partial(work, *args, **named))
 
     # ── Start and stop ──────────────────────────────────────────────────────────────────────────────────────
     async def lifespan(self, receive: Receive, send: Send) -> None:
@@ -96,7 +102,8 @@ class MediaProcess:
                 await self.commands.stop()
                 await asyncio.to_thread(self.journal.stop)
                 await asyncio.to_thread(self.recorders.stop)
-                self._threads.shutdown(wait=False, cancel_futures=True)
+                for threads in (self._threads, self._tool_threads):
+                    threads.shutdown(wait=False, cancel_futures=True)
                 self.messages.stop()
                 await send({"type": "lifespan.shutdown.complete"})
                 return
@@ -193,6 +200,11 @@ class MediaProcess:
                 log.warning("check_failed", check=name, error=type(error).__name__)
                 checks[name] = False
         return checks
+
+
+async def _run_in(threads: ThreadPoolExecutor, work: Callable[[], Any]) -> Any:
+    call = partial(contextvars.copy_context().run, _and_let_go, work)
+    return await asyncio.get_running_loop().run_in_executor(threads, call)
 
 
 def _and_let_go(work: Callable[[], Any]) -> Any:

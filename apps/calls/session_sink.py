@@ -36,12 +36,15 @@ def _never(from_ms: int, to_ms: int) -> bool:
 
 
 class SessionSink:
-    """The session's Sink. in_thread: how database work leaves the event loop."""
+    """The session's Sink. in_thread: how database work leaves the event loop; in_tool_thread: how tools do."""
 
-    def __init__(self, *, plan: CallPlan, journal: Journal, in_thread: InThread) -> None:
+    def __init__(
+        self, *, plan: CallPlan, journal: Journal, in_thread: InThread, in_tool_thread: InThread | None = None
+    ) -> None:
         self._plan = plan
         self._journal = journal
         self._in_thread = in_thread
+        self._in_tool_thread = in_tool_thread or in_thread
         offered = frozenset(spec.name for spec in plan.brief.tools)
         self._tools = ToolContext(call_id=plan.call_id, time_zone=plan.time_zone, offered=offered)
         self._provider, self._model = plan.provider, plan.brief.model
@@ -79,7 +82,7 @@ class SessionSink:
     async def run_tool(self, call: ToolCall) -> ToolResult:
         self.event("tool_called", {"name": call.name[:80]})
         try:
-            result: ToolResult = await self._in_thread(run_tool, self._tools, call)
+            result: ToolResult = await self._in_tool_thread(run_tool, self._tools, call)
         except Exception:
             log.exception("tool_failed", tool=call.name[:80])
             return ToolResult("Failed: something went wrong on our side. Say that it could not be done right now.")
