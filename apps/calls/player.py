@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from apps.calls.events import EventKind
 from apps.calls.models import CallEvent, Recording, Turn
 from apps.calls.selectors import CallDetail
+from apps.calls.story import tool_word
 
 PAUSE_REASONS: Final[dict[str, Promise]] = {
     "card": _("card data is spoken"),
@@ -19,8 +20,15 @@ PAUSE_REASONS: Final[dict[str, Promise]] = {
 _MARKED: Final[dict[str, str]] = {
     EventKind.TOOL_CALLED: "info",
     EventKind.AI_FAILED: "bad",
+    EventKind.RECONNECTED: "ok",
+    EventKind.FAILED_OVER: "warn",
+    EventKind.GAVE_UP: "bad",
     EventKind.MEDIA_LOST: "bad",
     EventKind.DTMF: "info",
+    EventKind.LANGUAGE_CHANGED: "info",
+    EventKind.MESSAGE_LEFT: "info",
+    EventKind.TRANSFER_STARTED: "info",
+    EventKind.TRANSFERRED: "ok",
 }
 
 
@@ -83,7 +91,7 @@ def _events(events: Iterable[CallEvent], recording: Recording) -> list[Marker]:
     for event in events:
         if (tone := _MARKED.get(event.kind)) is not None:
             at = round((event.at - recording.started_at).total_seconds(), 1)
-            detail = event.data.get("name") or event.data.get("digit") or ""
+            detail = tool_word(event.data.get("name")) or event.data.get("digit") or ""
             words = str(EventKind(event.kind).label)
             markers.append(Marker(at, tone, f"{words}: {detail}" if detail else words))
     return markers

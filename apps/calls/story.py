@@ -1,5 +1,6 @@
 """A call's events in plain words, as the timeline of its page shows them."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -11,7 +12,7 @@ from django.utils.translation import gettext_lazy
 
 from apps.accounts.models import Language
 from apps.calls.events import EventKind
-from apps.calls.models import AnswerVerdict, CallEvent, Disposition, EndReason, Provider
+from apps.calls.models import AnswerVerdict, CallEvent, Disposition, EndReason, Provider, ToolName
 from apps.calls.models.recording import ErasedWhy
 from apps.calls.states import Outcome
 from apps.contacts.consent import REASONS
@@ -122,8 +123,45 @@ _MESSAGE_AFTER = {
 _MESSAGE_HOW = {"recorded": gettext_lazy("the recorded one, heard to its end")}
 
 
+_CARRIER_HEARD = {
+    "human": gettext_lazy("a person"),
+    "machine": gettext_lazy("an answering machine"),
+    "fax": gettext_lazy("a fax machine"),
+    "screening": gettext_lazy("a call screener"),
+    "silence": gettext_lazy("silence"),
+    "unknown": gettext_lazy("not known"),
+}
+
+
 def _verdict(code: object) -> str:
     return str(dict(AnswerVerdict.choices).get(str(code), code or ""))
+
+
+def _evidence(evidence: object) -> str:
+    """What a verdict rests on, where it can be said in a few words."""
+    if not isinstance(evidence, dict):
+        return ""
+    if evidence.get("words"):
+        return _("“%(words)s”") % {"words": evidence["words"]}
+    if evidence.get("quiet_ms"):
+        return _("nobody spoke for %(seconds)s s") % {"seconds": number_format(round(evidence["quiet_ms"] / 1000))}
+    return ""
+
+
+def tool_word(name: object) -> str:
+    """What a tool does, in words; an HTTP tool of a manager's by its name."""
+    return str(dict(ToolName.choices).get(str(name), name or ""))
+
+
+def voice_ais(events: Iterable[CallEvent]) -> list[str]:
+    """Which voice AIs spoke in the call, in this order."""
+    codes: list[object] = []
+    for event in events:
+        if event.kind == EventKind.SESSION_STARTED and not codes:
+            codes.append(event.data.get("voice_ai"))
+        elif event.kind == EventKind.FAILED_OVER:
+            codes.append(event.data.get("to"))
+    return [_provider(code) for code in codes if code]
 
 
 _ACTS = {"pause": gettext_lazy("Pause"), "resume": gettext_lazy("Resume")}
@@ -140,9 +178,10 @@ def _text(event: CallEvent, names: dict[str, str]) -> str:
         case EventKind.CREATED if data.get("rule_version"):
             return _("Allowed by rule pack %(version)s.") % {"version": data["rule_version"]}
         case EventKind.MACHINE_VERDICT:
-            return str(data.get("answered_by") or "")
+            return str(_CARRIER_HEARD.get(str(data.get("verdict")), data.get("answered_by") or ""))
         case EventKind.ANSWER_VERDICT:
-            return _joined(_verdict(data.get("verdict")), _VERDICT_SOURCES.get(str(data.get("source"))))
+            source = _VERDICT_SOURCES.get(str(data.get("source")))
+            return _joined(_verdict(data.get("verdict")), source, _evidence(data.get("evidence")))
         case EventKind.VERDICT_CORRECTED:
             return _joined(_verdict(data.get("verdict")), data.get("by"))
         case EventKind.MESSAGE_LEFT:
@@ -152,7 +191,9 @@ def _text(event: CallEvent, names: dict[str, str]) -> str:
             before, to = (str(known_languages.get(data.get(key), data.get(key))) for key in ("from", "to"))
             return _joined(f"{before} → {to}", data.get("by"))
         case EventKind.TOOL_CALLED:
-            return str(data.get("name") or "")
+            return tool_word(data.get("name"))
+        case EventKind.SESSION_STARTED:
+            return _joined(_provider(data.get("voice_ai")), data.get("model"))
         case EventKind.DISPOSITION_SET | EventKind.DISPOSITION_CORRECTED:
             return _joined(names.get(str(data.get("code")), data.get("code")), data.get("note"), data.get("by"))
         case EventKind.CALLBACK_REQUESTED:

@@ -6,6 +6,8 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.formats import number_format
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_POST
@@ -13,9 +15,10 @@ from django.views.decorators.http import require_GET, require_POST
 from apps.accounts.permissions import allowed, requires, signed_in
 from apps.accounts.roles import Permission
 from apps.calls import selectors, story
+from apps.calls.events import EventKind
 from apps.calls.filters import CallFilter
 from apps.calls.forms import DispositionForm, VerdictForm
-from apps.calls.models import Call, EndReason
+from apps.calls.models import Call, CallReview, EndReason
 from apps.calls.player import player_of
 from apps.calls.services import dispositions, ending, reviews, verdicts
 from apps.core.listing import Listing, csv_response
@@ -36,6 +39,8 @@ COST_COLUMNS = (
     Column("quantity", gettext_lazy("Quantity"), is_number=True),
     Column("amount", gettext_lazy("USD"), is_number=True),
 )
+
+_CORRECTIONS = frozenset({EventKind.DISPOSITION_CORRECTED.value, EventKind.VERDICT_CORRECTED.value})
 
 
 @require_GET
@@ -67,6 +72,10 @@ def call_detail(request: HttpRequest, pk: int) -> HttpResponseBase:
         "detail": detail,
         "call": detail.call,
         "lines": story.tell(detail.events),
+        "voice_ais": " → ".join(story.voice_ais(detail.events)),
+        "corrected": {event.kind for event in detail.events if event.kind in _CORRECTIONS},
+        "review_fields": _in_words(detail.review),
+        "subtitle": _subtitle(detail.call),
         "player": player_of(detail),
         "form": form,
         "verdict_form": VerdictForm(initial={"verdict": detail.call.answer_verdict}),
@@ -120,6 +129,24 @@ def end_call(request: HttpRequest, pk: int) -> HttpResponse:
     else:
         messages.info(request, _("The call was over already."))
     return redirect("calls:detail", pk=call.pk)
+
+
+def _subtitle(call: Call) -> str:
+    """What the call was for and what came of it, beneath its name."""
+    parts = (call.brief.get("campaign_name"), call.disposition and call.disposition.name)
+    return " · ".join(str(part) for part in parts if part)
+
+
+def _in_words(review: CallReview | None) -> list[tuple[str, str]]:
+    """What was extracted from the conversation, as a manager reads it: name and value."""
+    words = {True: _("yes"), False: _("no"), None: "–"}
+    lines = []
+    for name, value in (review.fields if review else {}).items():
+        text = words[value] if value is None or isinstance(value, bool) else value
+        text = ", ".join(map(str, text)) if isinstance(text, list) else text
+        text = number_format(text) if isinstance(text, int | float) else text
+        lines.append((capfirst(name.replace("_", " ")), str(text)))
+    return lines
 
 
 def _visible(request: HttpRequest, pk: int) -> Call:

@@ -207,7 +207,7 @@ def test_the_page_plays_and_says_what_is_missing(client, alice):
     assert json.loads(facts["paused"]) == [[3.0, 9.0]]
     assert [(mark["at"], mark["label"]) for mark in json.loads(facts["marks"])] == [
         (2.5, "interrupted"),
-        (11.0, "the AI used a tool: opt_out"),
+        (11.0, "the AI used a tool: put the person on the do-not-call list"),
     ]
     assert 'data-started="0" data-ended="2500"' in page
 

@@ -25,6 +25,15 @@ class Part(models.TextChoices):
     MESSAGE = "message", _("messages")
 
 
+_BRANDS = {
+    "twilio": "Twilio",
+    "telnyx": "Telnyx",
+    "openai": "OpenAI",
+    "gemini": "Gemini",
+    "deepgram": "Deepgram",
+}
+
+
 class Price(models.Model):
     """service: a carrier or provider code; model: "" where the service has one price. Newest valid_from wins."""
 
@@ -64,3 +73,12 @@ class CostItem(models.Model):
 
     def __str__(self) -> str:
         return self.get_part_display()
+
+    @property
+    def is_time(self) -> bool:
+        """Whether the quantity is seconds in any case; what is written down may be either."""
+        return self.part == Part.CARRIER
+
+    @property
+    def service_name(self) -> str:
+        return _BRANDS.get(self.service, self.service)
