@@ -11,14 +11,12 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final
 
-import orjson
-
 from .brief import Brief, language_of, quoted, read_brief
 from .hearing import UNCLEAR
 from .phrases import LANGUAGES, PHRASES
-from .plans import ASIDES, MACHINES, MATTER_OF_INTENT, OUTCOMES, PLANS
+from .plans import ASIDES, MACHINES, MATTER_OF_INTENT, OUTCOMES, PLANS, WITH_TOOL, WITHOUT
 from .scene import Call, Reply, Say, Scene, Turn
-from .toolbox import Matter, Tool, kind_of, toolbox
+from .toolbox import Matter, Tool, is_refusal, is_same_code, kind_of, toolbox
 
 _FAX_TONE_MS: Final = 1500
 _FAREWELL: Final = re.compile(
@@ -87,10 +85,12 @@ class _Mind:
 
     def _resumed(self) -> Reply:
         """After a break in the line: sorry, and on with what was due."""
-        due = self._natural() or self._repeat()
+        return self._after_saying("sorry_for_that", self._natural() or self._repeat())
+
+    def _after_saying(self, key: str, due: Reply) -> Reply:
+        """What is due, in one breath with what is said before it."""
         spoken = [part for part in due if isinstance(part, Say)]
-        sorry = PHRASES["sorry_for_that"][self.language]
-        text = " ".join((sorry, *(part.text for part in spoken)))
+        text = " ".join((PHRASES[key][self.language], *(part.text for part in spoken)))
         calls = tuple(part for part in due if isinstance(part, Call))
         return (Say(text, spoken[0].language if spoken else self.language), *calls)
 
@@ -152,6 +152,8 @@ class _Mind:
         if intent == "still_there":
             return self._say("still_here", *(part.text for part in self._repeat() if isinstance(part, Say)))
         matter = self._matter()
+        if intent == "other_language":
+            return self._in_their_language(matter)
         if intent == "confirm":
             if matter == "busy" and self._was_asked("offer_callback"):
                 return self._next_step("callback")
@@ -159,6 +161,12 @@ class _Mind:
         if intent == "goodbye":
             return self._next_step(matter or "ended", has_left=True)
         return self._next_step(matter or "interested")
+
+    def _in_their_language(self, matter: str | None) -> Reply:
+        due = self._after_saying("your_language", self._next_step(matter) if matter else self._say("pitch"))
+        if "change_language" in self.tools:
+            due += (Call(self.tools["change_language"].name, self._arguments("change_language", "ended")),)
+        return due
 
     def _after_something_else(self, last: Turn) -> Reply:
         if last.tone_ms and not last.text:
@@ -188,10 +196,7 @@ class _Mind:
     # Walking through a plan.
 
     def _next_step(self, matter: str, *, has_left: bool = False) -> Reply:
-        if matter == "human" and ("handover" not in self.tools or self._failed("handover")):
-            matter = "human_later"
-        if matter == "ivr" and "press_keys" in self.tools:
-            matter = "ivr_keys"
+        matter = self._possible(matter)
         since = self._since(matter)
         steps = PLANS[matter]
         if matter == "callback" and self._was_asked("offer_callback"):
@@ -211,6 +216,13 @@ class _Mind:
         if has_left or self._caller_spoke_last():
             return self._once_more("goodbye")
         return ()
+
+    def _possible(self, matter: str) -> str:
+        """The way there with the tools that are offered and have not failed."""
+        for kind, way in WITH_TOOL.get(matter, ()):
+            if kind in self.tools and not self._failed(kind):
+                return way
+        return WITHOUT.get(matter, matter)
 
     def _once_more(self, says: str) -> Reply:
         """A last word to somebody who still talks after the end was agreed."""
@@ -333,7 +345,7 @@ class _Mind:
         for turn in self.history[since:] if kind == "end_call" else self.history:
             if turn.who != "call" or kind_of(turn.name) != kind:
                 continue
-            if wanted is None or _same_code(turn.arguments, wanted):
+            if wanted is None or is_same_code(turn.arguments, wanted):
                 return not (kind == "end_call" and self._caller_spoke_last())
         return False
 
@@ -355,30 +367,13 @@ class _Mind:
             while at.weekday() >= 5:
                 at += timedelta(days=1)
         words = next((turn.text for turn in reversed(self.caller_turns) if turn.text and turn.text != UNCLEAR), "")
-        return Matter(OUTCOMES.get(matter, matter), at, now, self.language, words)
+        text = ": ".join(filter(None, (self.brief.company, PHRASES["text_message"][self.language])))
+        return Matter(OUTCOMES.get(matter, matter), at, now, self.language, words, text=text)
 
     def _summary(self) -> str:
         names = {"caller": "Contact", "ai": "AI"}
         talk = [f"{names[turn.who]}: {turn.text}" for turn in self.history if turn.who in names and turn.text]
         return " ".join(talk) or "Nothing was said."
-
-
-def is_refusal(output: str) -> bool:
-    """Whether a function's answer says that it did not do it."""
-    try:
-        answer = orjson.loads(output)
-    except orjson.JSONDecodeError:
-        return output.casefold().startswith(("error", "failed", "refused"))
-    if not isinstance(answer, dict):
-        return answer is False
-    if answer.get("ok") is False or answer.get("success") is False:
-        return True
-    return bool(answer.get("error")) or str(answer.get("status", "")).casefold() in ("error", "failed", "refused")
-
-
-def _same_code(made: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
-    names = [name for name in wanted if re.search(r"disposition|outcome|result|code|status", name.casefold())]
-    return all(made.get(name) == wanted[name] for name in names)
 
 
 def _schema(tools: Sequence[Mapping[str, Any]], name: str) -> Mapping[str, Any]:

@@ -94,6 +94,11 @@ PHRASES: Final[dict[str, dict[str, str]]] = {
         "es": "Por supuesto. No cuelgue, por favor, le paso con un compañero.",
         "cs": "Samozřejmě. Zůstaňte prosím na lince, přepojuji vás na kolegu.",
     },
+    "connecting_office": {
+        "en": "Of course. Please stay on the line, I am connecting you with our office.",
+        "es": "Por supuesto. No cuelgue, por favor, le paso con nuestra oficina.",
+        "cs": "Samozřejmě. Zůstaňte prosím na lince, spojuji vás s naší kanceláří.",
+    },
     "colleague_will_call": {
         "en": "I can not put you through right now, but a colleague will call you back. Thank you and goodbye!",
         "es": "Ahora mismo no puedo pasarle, pero un compañero le llamará. Gracias y ¡hasta luego!",
@@ -124,6 +129,31 @@ PHRASES: Final[dict[str, dict[str, str]]] = {
         "en": "Gladly, we will send you all the details in writing. Shall I note that down?",
         "es": "Con mucho gusto, le enviaremos todos los detalles por escrito. ¿Lo anoto así?",
         "cs": "Samozřejmě, všechny podrobnosti vám pošleme písemně. Mám si to tak poznamenat?",
+    },
+    "text_sent": {
+        "en": "There you are, a text message with the details is on its way to you. Does that suit you?",
+        "es": "Listo, ya va en camino un mensaje de texto con los detalles. ¿Le parece bien así?",
+        "cs": "Tak, esemeska s podrobnostmi už je na cestě k vám. Vyhovuje vám to tak?",
+    },
+    "text_later": {
+        "en": "I can not send a text message from here, but we will write to you. Shall I note that down?",
+        "es": "Desde aquí no puedo enviarle un mensaje de texto, pero le escribiremos. ¿Lo anoto así?",
+        "cs": "Odtud vám esemesku poslat nemohu, ale napíšeme vám. Mám si to tak poznamenat?",
+    },
+    "text_message": {
+        "en": "as agreed on the phone, we will send you all the details. Thank you for your time!",
+        "es": "como acordamos por teléfono, le enviaremos todos los detalles. ¡Gracias por su tiempo!",
+        "cs": "jak jsme se domluvili po telefonu, pošleme vám všechny podrobnosti. Děkujeme za váš čas!",
+    },
+    "card_noted": {
+        "en": "Thank you, I have your card data and will not repeat them. Shall I note that you agree?",
+        "es": "Gracias, tengo los datos de su tarjeta y no los voy a repetir. ¿Anoto que está de acuerdo?",
+        "cs": "Děkuji, údaje o vaší kartě mám a nebudu je opakovat. Mám si poznamenat, že souhlasíte?",
+    },
+    "your_language": {
+        "en": "Of course, let us speak English.",
+        "es": "Por supuesto, hablemos en español.",
+        "cs": "Samozřejmě, budeme mluvit česky.",
     },
     "go_ahead": {
         "en": "Of course, please go ahead, I am listening.",

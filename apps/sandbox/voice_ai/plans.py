@@ -41,6 +41,27 @@ PLANS: Final[dict[str, tuple[Step, ...]]] = {
         Step(calls=("schedule_callback", "set_disposition")),
         Step("colleague_will_call", _LAST),
     ),
+    "transfer": (
+        Step("connecting_office", ("transfer",), asks=True),
+        Step("goodbye", ("set_disposition", "end_call")),
+    ),
+    "text": (
+        Step(calls=("send_sms",)),
+        Step("text_sent", asks=True),
+        Step(calls=("set_disposition",)),
+        Step("thanks_agreed", _LAST),
+    ),
+    "text_later": (
+        Step("text_later", asks=True),
+        Step(calls=("set_disposition",)),
+        Step("thanks_agreed", _LAST),
+    ),
+    "card": (
+        Step(calls=("pause_recording",)),
+        Step("card_noted", asks=True),
+        Step(calls=("resume_recording", "set_disposition")),
+        Step("thanks_agreed", _LAST),
+    ),
     "wrong_person": (Step("wrong_person", ("set_disposition", "end_call")),),
     "busy": (
         Step(calls=("set_disposition",)),
@@ -67,7 +88,18 @@ MATTER_OF_INTENT: Final = {
     "send_information": "information",
     "voicemail_greeting": "voicemail",
     "ivr_menu": "ivr",
+    "wants_sms": "text",
+    "wants_transfer": "transfer",
+    "card_number": "card",
 }
+# Where a matter takes a tool: the tools that will do, the best first, and the plan with each; then the plan without.
+WITH_TOOL: Final = {
+    "human": (("handover", "human"), ("transfer", "transfer")),
+    "transfer": (("transfer", "transfer"), ("handover", "human")),
+    "text": (("send_sms", "text"),),
+    "ivr": (("press_keys", "ivr_keys"),),
+}
+WITHOUT: Final = {"human": "human_later", "transfer": "human_later", "text": "text_later"}
 # Answers that keep the matter as it is and leave the word to the contact.
 ASIDES: Final = {
     "are_you_robot": "robot",
@@ -77,5 +109,8 @@ ASIDES: Final = {
     "ivr_connecting": "thank_you",
     "ivr_invalid": "thank_you",
 }
-OUTCOMES: Final = {"human_later": "human", "ivr_keys": "ivr", "time_is_up": "ended"}
+OUTCOMES: Final = {
+    **{"human_later": "human", "transfer": "human", "ivr_keys": "ivr", "time_is_up": "ended"},
+    **{"text": "information", "text_later": "information", "card": "interested"},
+}
 MACHINES: Final = frozenset({"voicemail", "ivr", "ivr_keys", "fax"})

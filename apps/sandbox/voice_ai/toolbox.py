@@ -8,13 +8,20 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
+import orjson
+
 _KINDS: Final[dict[str, re.Pattern[str]]] = {
     kind: re.compile(pattern, re.IGNORECASE)
     for kind, pattern in {
         "opt_out": r"opt_?out|do_?not_?call|dnc|remove_(?:me|from|number|contact)|unsubscribe",
         "schedule_callback": r"call_?back|reschedul",
+        "send_sms": r"sms|text_?message|send_?text",
+        "transfer": r"(?:transfer|connect|forward)_?to_?(?:number|phone)",
         "handover": r"hand_?(?:over|off)|transfer|escalat|human|put_through|connect_to",
         "set_disposition": r"disposition|outcome|set_result|log_result|record_result",
+        "pause_recording": r"pause_?rec",
+        "resume_recording": r"(?:resume|continue)_?rec",
+        "change_language": r"language",
         "press_keys": r"dtmf|press|keypad|send_digits",
         "end_call": r"end_?call|hang_?up|end_?conversation|finish_?call|terminate",
     }.items()
@@ -89,6 +96,7 @@ _CODES: Final[dict[str, tuple[str, ...]]] = {
     ),
 }
 _IS_TIME: Final = re.compile(r"(?:callback_|local_)?(?:time|hour)")
+_E164: Final = re.compile(r"\+[1-9]\d{7,14}\b")
 _WHATEVER: Final = ("other", "unknown", "unclear", "none", "no_result", "misc")
 
 
@@ -105,6 +113,8 @@ class Matter:
     words: str
     """The contact's own."""
     keys: str = "1"
+    text: str = ""
+    """What is written to them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +169,25 @@ def closest_code(outcome: str, codes: Sequence[str]) -> str | None:
     return next((plain[word] for word in _WHATEVER if word in plain), None)
 
 
+def is_refusal(output: str) -> bool:
+    """Whether a function's answer says that it did not do it."""
+    try:
+        answer = orjson.loads(output)
+    except orjson.JSONDecodeError:
+        return output.casefold().startswith(("error", "failed", "refused"))
+    if not isinstance(answer, dict):
+        return answer is False
+    if answer.get("ok") is False or answer.get("success") is False:
+        return True
+    return bool(answer.get("error")) or str(answer.get("status", "")).casefold() in ("error", "failed", "refused")
+
+
+def is_same_code(made: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
+    """Whether a result that was noted is the one that is to be noted."""
+    names = [name for name in wanted if re.search(r"disposition|outcome|result|code|status", name.casefold())]
+    return all(made.get(name) == wanted[name] for name in names)
+
+
 def _plain(code: str) -> str:
     return re.sub(r"[^a-z0-9]+", "_", code.casefold()).strip("_")
 
@@ -177,6 +206,11 @@ def _value(kind: str, name: str, about: Mapping[str, Any], matter: Matter) -> An
             return when
     if kind == "press_keys" and re.search(r"digit|key|tone|dtmf", label):
         return matter.keys
+    if kind == "send_sms" and re.search(r"text|body|content|message", label):
+        return matter.text
+    if kind in ("transfer", "handover") and re.search(r"number|phone|^to$", label):
+        number = _E164.search(str(about.get("description", "")))
+        return number[0] if number is not None else None
     if kind == "end_call" and "reason" in label:
         return matter.outcome.replace("_", " ")
     if re.search(r"reason|note|summary|comment|message|detail|topic", label):

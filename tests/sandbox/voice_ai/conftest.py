@@ -14,7 +14,7 @@ SPEED = 40
 INTENTS = (
     *("greeting", "interested", "confirm", "not_interested", "opt_out", "callback_tomorrow_1500", "wants_human"),
     *("wrong_person", "busy_now", "are_you_robot", "goodbye", "voicemail_greeting", "screener", "ivr_menu"),
-    *("send_information", "question_price", "ask_repeat"),
+    *("send_information", "question_price", "ask_repeat", "wants_sms", "card_number", "other_language"),
 )
 
 

@@ -5,13 +5,24 @@ from datetime import UTC, datetime
 import pytest
 
 from apps.sandbox.personas import INTENTS, all_lines
-from apps.sandbox.voice_ai.brain import decide, is_refusal
+from apps.sandbox.voice_ai.brain import decide
 from apps.sandbox.voice_ai.phrases import LANGUAGES, PHRASES
 from apps.sandbox.voice_ai.scene import Call, Say, Scene, Turn
+from apps.sandbox.voice_ai.toolbox import is_refusal
 
 from .client import HANDOVER, INSTRUCTIONS, TOOLS
 
 NOW = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
+
+
+def function(name, **properties):
+    parameters = {"type": "object", "properties": properties, "required": list(properties)}
+    return {"type": "function", "name": name, "parameters": parameters}
+
+
+TEXT = function("send_sms", text={"type": "string"})
+TRANSFER = function("transfer_to_number", number={"type": "string", "description": "+12025550144: the office."})
+PAUSE, RESUME = function("pause_recording"), function("resume_recording")
 PRESS = {
     "type": "function",
     "name": "press_digits",
@@ -82,6 +93,10 @@ def is_phrase(reply, key, language="en"):
         ("greeting", "tell_you_more", []),
         ("ask_repeat", "", []),
         ("screener", "purpose_unknown", []),
+        ("wants_sms", "text_later", []),
+        ("wants_transfer", "", ["schedule_callback", "set_disposition"]),
+        ("card_number", "card_noted", []),
+        ("other_language", "your_language", []),
     ],
 )
 def test_first_answer_to_everything_a_persona_can_want(intent, key, tools, language):
@@ -189,6 +204,62 @@ def test_menu_is_answered_by_key_where_that_is_offered():
 def test_handover_speaks_first_and_then_calls():
     reply = think(heard("wants_human", "es"), tools=[*TOOLS, HANDOVER])
     assert reply == (Say(PHRASES["connecting"]["es"], "es"), Call("hand_over", {}))
+
+
+def test_a_text_is_sent_before_it_is_promised():
+    asked = (said("opening"), heard("wants_sms", "cs"))
+    text = "Northwind: jak jsme se domluvili po telefonu, pošleme vám všechny podrobnosti. Děkujeme za váš čas!"
+    assert think(*asked, tools=[*TOOLS, TEXT]) == (Call("send_sms", {"text": text}),)
+    sent = (*asked, called("send_sms", text=text), result("send_sms", "Done: the message is being sent."))
+    assert is_phrase(think(*sent, tools=[*TOOLS, TEXT]), "text_sent", "cs")
+    agreed = (*sent, said("text_sent", "cs"), heard("confirm", "cs"))
+    assert tools_of(think(*agreed, tools=[*TOOLS, TEXT])) == ["set_disposition"]
+    refused = (*asked, called("send_sms", text=text), result("send_sms", "Failed: no_consent."))
+    reply = think(*refused, tools=[*TOOLS, TEXT])
+    assert is_phrase(reply, "text_later", "cs")
+    assert tools_of(reply) == []
+
+
+def test_who_wants_the_office_is_connected_with_it_by_whatever_tool_there_is():
+    asked = (said("opening"), heard("wants_transfer"))
+    office = Call("transfer_to_number", {"number": "+12025550144"})
+    reply = think(*asked, tools=[*TOOLS, HANDOVER, TRANSFER])
+    assert reply == (Say(PHRASES["connecting_office"]["en"], "en"), office)
+    assert think(*asked, tools=[*TOOLS, HANDOVER])[1] == Call("hand_over", {})
+    assert think(heard("wants_human"), tools=[*TOOLS, TRANSFER])[1] == office
+    under_way = (*asked, said("connecting_office"), called("transfer_to_number"), result("transfer_to_number"))
+    assert think(*under_way, tools=[*TOOLS, TRANSFER]) == ()
+    closed = (*under_way[:-1], result("transfer_to_number", "Failed: nobody is there now."))
+    assert tools_of(think(*closed, tools=[*TOOLS, TRANSFER, HANDOVER])) == ["hand_over"]
+    assert tools_of(think(*closed, tools=[*TOOLS, TRANSFER])) == ["schedule_callback", "set_disposition"]
+
+
+def test_nothing_is_recorded_from_a_card_number_to_the_answer():
+    tools = [*TOOLS, PAUSE, RESUME]
+    heard_card = (said("opening"), heard("interested"), said("shall_we"), heard("card_number"))
+    assert think(*heard_card, tools=tools) == (Call("pause_recording", {}),)
+    paused = (*heard_card, called("pause_recording"), result("pause_recording", "Done: nothing is recorded now."))
+    assert is_phrase(think(*paused, tools=tools), "card_noted")
+    agreed = (*paused, said("card_noted"), heard("confirm"))
+    reply = think(*agreed, tools=tools)
+    assert tools_of(reply) == ["resume_recording", "set_disposition"]
+    assert reply[1].arguments["code"] == "interested"
+    noted = (*agreed, called("resume_recording"), called("set_disposition", code="interested"))
+    done = (*noted, result("resume_recording"), result("set_disposition"))
+    reply = think(*done, tools=tools)
+    assert is_phrase(reply, "thanks_agreed")
+    assert tools_of(reply) == ["end_call"]
+
+
+def test_it_goes_on_in_the_language_that_was_asked_for():
+    change = function("change_language", language={"type": "string", "enum": ["en", "es", "cs"]})
+    asked = (said("opening"), heard("other_language", "es"))
+    reply = think(*asked)
+    assert words(reply).startswith(PHRASES["your_language"]["es"])
+    assert words(reply).endswith(PHRASES["tell_you_more"]["es"])
+    assert think(*asked, tools=[*TOOLS, change])[1:] == (Call("change_language", {"language": "es"}),)
+    later = think(said("opening"), heard("interested"), said("shall_we"), heard("other_language", "cs"))
+    assert words(later) == f"{PHRASES['your_language']['cs']} {PHRASES['shall_we']['cs']}"
 
 
 def test_without_tools_it_still_takes_its_leave():

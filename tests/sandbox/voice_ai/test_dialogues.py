@@ -43,6 +43,15 @@ DIALOGUES = {
         ["screener", "greeting", "not_interested"],
         [("set_disposition", "not_interested"), ("end_call", None)],
     ),
+    "wants a text": (["wants_sms", "confirm"], [("set_disposition", "interested"), ("end_call", None)]),
+    "reads a card": (
+        ["greeting", "interested", "card_number", "confirm"],
+        [("set_disposition", "interested"), ("end_call", None)],
+    ),
+    "another language": (
+        ["other_language", "interested", "confirm"],
+        [("set_disposition", "interested"), ("end_call", None)],
+    ),
     "menu": (["ivr_menu"], [("set_disposition", "other"), ("end_call", None)]),
 }
 
