@@ -7,12 +7,14 @@ from django.http import Http404, HttpRequest
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.text import get_text_list
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_http_methods
 
 from apps.accounts.permissions import allowed, requires, signed_in
 from apps.accounts.roles import Permission
+from apps.calls.models import Carrier
 from apps.campaigns import reasons, selectors, services
 from apps.campaigns.filters import CampaignFilter, PeopleFilter
 from apps.campaigns.forms import CampaignForm, RetryRuleFormSet, WindowFormSet
@@ -60,6 +62,7 @@ def campaign_detail(request: HttpRequest, pk: int) -> HttpResponseBase:
     campaign = _visible(request, pk)
     context = _frame(request, campaign, "detail")
     context["why"] = selectors.why_not_dialled(campaign)
+    context["carriers_words"] = _carriers_words(context["card"])
     return render(request, "campaigns/detail.html", context)
 
 
@@ -182,6 +185,19 @@ def _frame(request: HttpRequest, campaign: Campaign, current: str) -> dict[str, 
         ],
         "crumbs": [(_("Campaigns"), reverse("campaigns:list"))],
     }
+
+
+def _carriers_words(card: selectors.CampaignCard) -> str:
+    """What the live page says of carriers that do not answer; nothing while all do."""
+    down, instead = (
+        get_text_list([str(Carrier(code).label) for code in card[key]], _("and"))  # type: ignore[literal-required]
+        for key in ("carriers_down", "carriers_instead")
+    )
+    if not down:
+        return ""
+    if instead:
+        return _("%(down)s does not answer: going on with %(instead)s numbers.") % {"down": down, "instead": instead}
+    return _("%(down)s does not answer: waiting until it does.") % {"down": down}
 
 
 def _acts(campaign: Campaign) -> list[dict[str, object]]:

@@ -5,6 +5,7 @@ from django.urls import reverse
 
 from apps.campaigns.models import Campaign
 from apps.campaigns.states import CampaignState, ContactState
+from apps.core import breaker
 from tests.factories.campaigns import make_campaign, make_number, make_person, make_virtual_agent
 from tests.factories.contacts import make_contact, make_list
 
@@ -143,3 +144,17 @@ def test_saving_an_edited_campaign_adds_no_rule_that_nobody_asked_for(client, ad
     assert client.post(reverse("campaigns:edit", args=[campaign.pk]), data | {"name": "Winter"}).status_code == 302
     assert Campaign.objects.get(pk=campaign.pk).name == "Winter"
     assert [(rule.outcome, rule.delay_s) for rule in campaign.retry_rules.all()] == [("busy", 60)]
+
+
+def test_the_page_of_a_running_campaign_says_which_carrier_does_not_answer(client, alice):
+    campaign = make_campaign(state=CampaignState.RUNNING)
+    campaign.numbers.set([make_number(carrier="twilio"), make_number(carrier="telnyx")])
+    client.force_login(alice)
+    url = reverse("campaigns:detail", args=[campaign.pk])
+    words = "Twilio does not answer: going on with Telnyx numbers."
+    assert words not in client.get(url).content.decode()
+    breaker.open("twilio")
+    try:
+        assert words in client.get(url).content.decode()
+    finally:
+        breaker.close("twilio")

@@ -3,8 +3,12 @@
 import pytest
 from django.urls import reverse
 
+from apps.calls.adapters import PART_BREAKERS
+from apps.calls.models import Carrier, Provider
+from apps.cockpit.services_view import service_name
 from apps.cockpit.snapshot import take_snapshot
 from apps.core import breaker
+from apps.messaging.adapters import circuit_of
 
 pytestmark = pytest.mark.django_db
 URL = "/live/services/"
@@ -35,6 +39,12 @@ def test_an_admin_has_it_asked_again_everywhere_and_the_log_says_who(client, adm
     assert f"{admin.pk}" in caplog.text
     assert {circuit.service: circuit.state for circuit in breaker.all_states()}["twilio"] == "closed"
     assert take_snapshot(admin)["services_away"] == []
+
+
+def test_every_breaker_has_a_name_that_people_know():
+    for code in (*Carrier.values, *Provider.values, *PART_BREAKERS, *(circuit_of(code) for code in Carrier.values)):
+        assert service_name(code) != code
+    assert service_name("http:orders.example.com") == "HTTP tools, orders.example.com"
 
 
 def test_what_no_process_knows_cannot_be_reset(client, admin):
