@@ -1,7 +1,7 @@
 // Offer what the chosen provider has: its models and voices as suggestions, and no fields that mean nothing to it.
 const facts = JSON.parse(document.getElementById("voice-ai-facts")?.textContent ?? "null");
 
-function suggest(input, values) {
+function suggest(input, values, { isUsual = true } = {}) {
   const id = `${input.id}-choices`;
   let list = document.getElementById(id);
   if (!list) {
@@ -12,7 +12,7 @@ function suggest(input, values) {
     input.autocomplete = "off";
   }
   list.replaceChildren(...values.map((value) => Object.assign(document.createElement("option"), { value })));
-  input.placeholder = values[0] ?? "";
+  if (isUsual) input.placeholder = values[0] ?? "";
 }
 
 // Of a pipeline that lacks a language, the second voice's provider speaks it.
@@ -24,9 +24,14 @@ function voicesOf(provider, language, speech) {
   return lent[language] ?? lent[facts.any] ?? [];
 }
 
+// With its label and its help: of several in a line, they stand beside the box of the field.
 function show(field, isShown) {
-  const row = field.closest(".fieldBox, .form-row");
-  if (row) row.hidden = !isShown && !field.value && !row.querySelector(".errors, .errorlist");
+  const line = field.closest(".form-row");
+  const row = field.closest(".fieldBox")?.parentElement ?? line;
+  if (!row) return;
+  row.hidden = !isShown && !field.value && !row.querySelector(".errors, .errorlist");
+  const shared = line.querySelector(".form-multiline");
+  if (shared) line.hidden = [...shared.children].every((part) => part.hidden);
 }
 
 function follow(prefix) {
@@ -47,6 +52,7 @@ function follow(prefix) {
       show(field(name), known.isPipeline);
     }
   };
+  if (field("review_llm")) suggest(field("review_llm"), facts.llms, { isUsual: false });
   provider.addEventListener("change", update);
   field("speech")?.addEventListener("change", update);
   update();
