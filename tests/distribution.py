@@ -8,9 +8,10 @@ from xdist.workermanage import WorkerController
 # A file is one piece of work, and the run lasts at least as long as the longest of them.
 LONGEST = (
     "tests/e2e/test_demo_campaign.py",
-    "tests/drills/test_kill.py",
     "tests/e2e/test_live.py",
+    "tests/drills/test_kill.py",
     "tests/drills/test_cells.py",
+    "tests/drills/test_kill_media.py",
     "tests/e2e/test_frame.py",
     "tests/e2e/test_journeys.py",
     "tests/calls/test_consumers.py",
