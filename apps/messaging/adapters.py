@@ -48,6 +48,11 @@ def circuit_of(carrier: str) -> str:
     return f"{carrier}-texts"
 
 
+def pace_key(carrier: str) -> str:
+    """Under which a carrier's texts are held while it wants to be left alone."""
+    return f"texts:{carrier}"
+
+
 @lru_cache
 def channel_for(carrier: str) -> TextChannel:
     """A carrier's text service, one object per process. Raises CarrierNotConfigured."""

@@ -19,6 +19,7 @@ from apps.contacts.services import opt_out, person_of
 from apps.core.breaker import CircuitOpen, guard
 from apps.core.errors import DomainError
 from apps.core.queue import enqueue
+from apps.core.rate import held_s, hold
 from apps.messaging import adapters
 from apps.messaging.channels.base import OPTED_OUT, TextRequest
 from apps.messaging.metrics import MESSAGES_CREATED, MESSAGES_REFUSED, MESSAGES_UNKNOWN
@@ -149,6 +150,10 @@ def fitting_number(call: Call | None) -> Number:
 def hand_over(message_id: int) -> None:
     """Ask the carrier to send. Whoever moves a message from created to requested does it, nobody else."""
     now = timezone.now()
+    carrier = Message.objects.values_list("carrier", flat=True).get(pk=message_id)
+    if held_for_s := held_s([adapters.pace_key(carrier)])[0]:
+        enqueue("messaging.hand_over", message_id, countdown_s=held_for_s)
+        return
     mine = Message.objects.filter(Q(expires_at__gt=now) | Q(expires_at__isnull=True), state=MessageState.CREATED)
     if not mine.filter(pk=message_id).update(state=MessageState.REQUESTED, requested_at=now, updated_at=now):
         too_late = Q(expires_at__lte=now, state=MessageState.CREATED)
@@ -208,6 +213,8 @@ def _not_accepted(message: Message, error: CarrierError) -> None:
         mark_unknown(message, str(error))
     elif error.retryable:
         log.warning("message_put_back", **facts)
+        if error.fault is Fault.LIMIT and error.retry_after_s:
+            hold(adapters.pace_key(message.carrier), error.retry_after_s)  # what one worker was told holds for all
         _put_back(message, after_s=error.retry_after_s or _AGAIN_S)
     else:
         level = log.info if error.fault is Fault.NUMBER else log.error

@@ -1,6 +1,7 @@
 from datetime import timedelta
 
 import pytest
+from django.core.cache import cache
 from django.utils import timezone
 
 from apps.calls.carriers.base import CarrierError, Fault
@@ -158,6 +159,26 @@ def test_what_was_never_sent_is_put_back(channel, tasks, django_capture_on_commi
         hand_over(message.pk)
     assert state_of(message) == MessageState.CREATED
     assert [(task.name, task.options["countdown"]) for task in tasks] == [("messaging.hand_over", 7)]
+
+
+def test_when_the_carrier_says_until_when_no_text_leaves_until_then(channel, tasks, django_capture_on_commit_callbacks):
+    told, other = make_message(), make_message()
+    channel.answers = [CarrierError("429", fault=Fault.LIMIT, retryable=True, retry_after_s=7)]
+    with django_capture_on_commit_callbacks(execute=True):
+        hand_over(told.pk)
+        hand_over(other.pk)
+    assert len(channel.sent) == 1
+    assert state_of(other) == MessageState.CREATED
+    assert [(task.args, 6 < task.options["countdown"] <= 7) for task in tasks] == [
+        ((told.pk,), True),
+        ((other.pk,), True),
+    ]
+    elsewhere = make_message(number=make_number(carrier="telnyx"))
+    hand_over(elsewhere.pk)
+    assert state_of(elsewhere) == MessageState.QUEUED
+    cache.clear()  # and then it is over
+    hand_over(other.pk)
+    assert state_of(other) == MessageState.QUEUED
 
 
 def test_an_open_breaker_puts_back_without_asking(channel, tasks, django_capture_on_commit_callbacks):
