@@ -100,7 +100,15 @@ class Conversation:
             now_ms=now_ms,
             sleep=sleep,
         )
-        self.tools = ToolCalls(talk=self, link=link, sink=sink, limits=plan.limits, background=background)
+        self.tools = ToolCalls(
+            talk=self,
+            link=link,
+            sink=sink,
+            recorder=recorder,
+            limits=plan.limits,
+            background=background,
+            now_ms=now_ms,
+        )
         self.goodbye = Goodbye(
             talk=self, link=link, tools=self.tools, background=background, limits=plan.limits, end=end, sleep=sleep
         )

@@ -48,13 +48,14 @@ class ToolResult:
 
     text: a sentence for the model. digits: keys to press for it, as tones on the line; "w" is a pause. transfer_to:
     E.164; the line goes there once the AI's next sentence has been heard. ends_call: the call ends once the AI has said
-    goodbye.
+    goodbye. recording: pause, resume or stop; the line's sound is kept, or not, before the model hears of it.
     """
 
     text: str
     digits: str = ""
     transfer_to: str = ""
     ends_call: bool = False
+    recording: Literal["", "pause", "resume", "stop"] = ""
 
 
 class Sink(Protocol):

@@ -1,11 +1,13 @@
 """Tools the AI uses: one after another, answered whatever happens, beside the sound."""
 
 import asyncio
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from apps.calls.bridge.background import Background
 from apps.calls.bridge.limits import Limits
 from apps.calls.bridge.link import AiLink
+from apps.calls.bridge.recording import Recorder
 from apps.calls.bridge.sink import Cause, SessionEnd, Sink, ToolResult
 from apps.calls.media import tones
 from apps.calls.media.frames import ToolCall
@@ -16,13 +18,23 @@ if TYPE_CHECKING:
 
 class ToolCalls:
     def __init__(
-        self, *, talk: "Conversation", link: AiLink, sink: Sink, limits: Limits, background: Background
+        self,
+        *,
+        talk: "Conversation",
+        link: AiLink,
+        sink: Sink,
+        recorder: Recorder,
+        limits: Limits,
+        background: Background,
+        now_ms: Callable[[], int],
     ) -> None:
         self._talk = talk
         self._link = link
         self._sink = sink
+        self._recorder = recorder
         self._limits = limits
         self._background = background
+        self._now_ms = now_ms
         self._n_open = 0
         self.in_turn = asyncio.Lock()
         """Held while a tool runs: who takes it comes after what was asked for before."""
@@ -49,6 +61,12 @@ class ToolCalls:
             self._n_open -= 1
 
     async def _act(self, result: ToolResult) -> None:
+        if result.recording == "pause":
+            self._recorder.pause("card", self._now_ms())
+        elif result.recording == "resume":
+            self._recorder.resume(self._now_ms())
+        elif result.recording == "stop":
+            self._recorder.stop("refused")
         if result.digits:
             await self._talk.play_ours([tones.keys(result.digits)], "")
         if result.transfer_to:

@@ -1,6 +1,6 @@
 """What the AI does about the recording. Offered by the plan of a call that is recorded, not by a switch.
 
-Pausing travels by the command bus: the session that holds the recorder may be in another process than who asks.
+The session that asks holds the recorder: it does what it is told at once, whatever else may be out of order.
 """
 
 from collections.abc import Mapping
@@ -8,25 +8,25 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
-from apps.calls.services.media_commands import send_to_session
+from apps.calls.bridge.sink import ToolResult
 from apps.calls.services.recordings import refuse_recording
 from apps.calls.tools.base import Offer, Tool, ToolContext, object_schema
 from apps.calls.voice_ai.base import ToolSpec
 
 
-def _pause(context: ToolContext, arguments: Mapping[str, Any]) -> str:
-    send_to_session(context.call_id, "pause_recording", reason="card")
-    return "Done: nothing is recorded now. Ask for the card data, and call resume_recording once you have them."
+def _pause(context: ToolContext, arguments: Mapping[str, Any]) -> ToolResult:
+    text = "Done: nothing is recorded now. Ask for the card data, and call resume_recording once you have them."
+    return ToolResult(text, recording="pause")
 
 
-def _resume(context: ToolContext, arguments: Mapping[str, Any]) -> str:
-    send_to_session(context.call_id, "resume_recording")
-    return "Done: the call is recorded again. Do not repeat any card data from now on."
+def _resume(context: ToolContext, arguments: Mapping[str, Any]) -> ToolResult:
+    return ToolResult("Done: the call is recorded again. Do not repeat any card data from now on.", recording="resume")
 
 
-def _stop(context: ToolContext, arguments: Mapping[str, Any]) -> str:
+def _stop(context: ToolContext, arguments: Mapping[str, Any]) -> ToolResult:
     refuse_recording(context.call_id)
-    return "Done: this call is not recorded any more, and what was recorded is erased. Tell the person so."
+    text = "Done: this call is not recorded any more, and what was recorded is erased. Tell the person so."
+    return ToolResult(text, recording="stop")
 
 
 def _pause_spec(offer: Offer) -> ToolSpec:

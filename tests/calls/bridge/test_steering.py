@@ -227,6 +227,17 @@ async def test_a_tool_that_is_done_before_the_response_that_called_it_leaves_tim
     assert (await talk.end()).cause in {Cause.TRANSFERRED, Cause.AI_ENDED}
 
 
+async def test_what_a_tool_asks_of_the_recorder_is_done_before_the_model_hears_of_it():
+    recorder = TapeRecorder()
+    talk = Conversation(recorder=recorder).start()
+    await talk.wait(1.0)
+    for what in ("pause", "resume", "stop"):
+        talk.sink.result = ToolResult("Done.", recording=what)
+        await talk.says(ToolCall(what, f"{what}_recording", "{}"))
+    assert recorder.did == [("pause", "card", 1000), ("resume", 1000), ("stop", "refused")]
+    await talk.hang_up()
+
+
 # ── A watcher ───────────────────────────────────────────────────────────────────────────────────────────────
 async def test_a_watcher_sees_both_sides():
     onlooker = Onlooker()
