@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Any, ClassVar
 
 import structlog
@@ -14,6 +14,7 @@ from apps.calls.bridge import metrics
 from apps.calls.bridge.call_watcher import CallWatcher
 from apps.calls.bridge.plan import CallPlan
 from apps.calls.bridge.session import Session
+from apps.calls.bridge.sink import Cause
 from apps.calls.carriers.media import MediaCodec, codec_for, is_media_signed
 from apps.calls.media.frames import HangUp, LineFrame, MediaProtocolError, StreamStarted, StreamStopped, ToLine
 from apps.calls.media_process import MediaProcess, Receive, Scope, Send
@@ -26,6 +27,7 @@ log = structlog.get_logger(__name__)
 
 _PLAN_S = 5.0
 _START_S = 10.0
+_CLOSE_S = 2.0
 _NORMAL, _POLICY = 1000, 1008
 
 
@@ -83,9 +85,12 @@ class WebSocketLine:
             self._is_open = False
 
     async def close(self, code: int) -> None:
+        """A carrier that reads no more is not waited for: what was said to it may never leave."""
         if self._is_open:
             self._is_open = False
-            await self._send({"type": "websocket.close", "code": code})
+            with suppress(TimeoutError, OSError):
+                async with asyncio.timeout(_CLOSE_S):
+                    await self._send({"type": "websocket.close", "code": code})
 
 
 class MediaConsumer(AsyncConsumer):
@@ -153,6 +158,8 @@ class MediaConsumer(AsyncConsumer):
             end = await session.run()
         finally:
             process.commands.remove(plan.call_id, session)
+        if end.cause is Cause.CARRIER_FAILED:
+            metrics.PROTOCOL_ERRORS.labels(plan.carrier, end.detail).inc()
         if line.n_missing:
             metrics.FRAMES_MISSING.labels(plan.carrier).inc(line.n_missing)
         log.info("session_ended", cause=str(end.cause), detail=end.detail, n_missing=line.n_missing)

@@ -288,6 +288,8 @@ def test_a_message_out_of_order_ends_its_call(media, provider):
         carrier.speak()
         carrier.wait_closed()
     assert eventually(lambda: Call.objects.get(pk=leg.call_id).end_reason) == "carrier_failed"
+    media.wait_idle()
+    assert 'media_protocol_errors_total{carrier="twilio",code="out_of_order"}' in media.get("/metrics")[1]
 
 
 def test_a_socket_torn_off_frees_its_place(media, provider):

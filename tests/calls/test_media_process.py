@@ -1,9 +1,11 @@
-"""What a media process's conversations share: none of them may take it from the others."""
+"""What a media process's conversations share: none of them may take it from the others, or keep it for ever."""
 
 import asyncio
 import threading
 
-from apps.calls.media.frames import ToolCall
+from apps.calls import consumers
+from apps.calls.carriers.media import codec_for
+from apps.calls.media.frames import HangUp, ToolCall
 from apps.calls.media_process import make_media_process
 from apps.calls.session_sink import SessionSink
 from tests.calls.bridge.fakes import make_plan
@@ -26,3 +28,16 @@ async def test_tools_that_take_their_time_keep_no_other_call_waiting(monkeypatch
     finally:
         go_on.set()
         await asyncio.gather(*tools)
+
+
+async def test_a_carrier_that_reads_no_more_does_not_keep_its_call_from_ending(monkeypatch):
+    monkeypatch.setattr(consumers, "_CLOSE_S", 0.01)
+    is_asked = asyncio.Event()
+
+    async def never_written(message) -> None:
+        is_asked.set()
+        await asyncio.Event().wait()
+
+    line = consumers.WebSocketLine(receive=None, send=never_written, codec=codec_for("twilio"))
+    await asyncio.wait_for(line.send(HangUp()), 10)
+    assert is_asked.is_set()
