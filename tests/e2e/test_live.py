@@ -7,10 +7,11 @@ import pytest
 from django_redis import get_redis_connection
 from playwright.sync_api import Page, expect
 
-from apps.calls.models import Call, EndReason, Leg
+from apps.calls.models import Call, Carrier, EndReason, Leg, Number
 from apps.calls.services.story import announce
 from apps.calls.states import LegState
 from apps.campaigns.models import Campaign
+from apps.core import breaker
 from apps.core.realtime import publish
 from tests.e2e.conftest import card_of, hang_up_everywhere, overflow, somebody_talking
 from tests.stack import StackError, wait_for
@@ -166,6 +167,34 @@ def test_trouble_comes_first(stack, browse, campaign):
     announce(leg.call)
     expect(page.locator(".tile").first.locator("[data-badge=leg-unknown]")).to_be_visible()
     Leg.objects.live().filter(pk=leg.pk).update(state=LegState.ANSWERED)
+
+
+def test_a_carrier_that_does_not_answer_is_told_of_until_an_admin_has_it_asked_again(
+    stack, browse, campaign, accessible
+):
+    campaign.numbers.set(Number.objects.all())  # of both carriers
+    page = browse("supervisor", "/live/")
+    card = card_of(page, campaign)
+    expect(card.locator("[data-badge=campaign-running]")).to_be_visible()
+    breaker.open(Carrier.TWILIO, for_s=600)
+    try:
+        theirs = Leg.objects.filter(carrier=Carrier.TELNYX)
+        n_before = theirs.count()
+        expect(page.locator("#services-away")).to_contain_text("Twilio")
+        expect(card).to_contain_text("Twilio does not answer: going on with Telnyx numbers.")
+        accessible(page)
+        wait_for(lambda: theirs.count() > n_before, "the campaign dials by the other carrier", timeout_s=60)
+
+        admin = browse("admin", "/live/services/")
+        row = admin.locator("tr").filter(has=admin.get_by_role("button", name="Reset Twilio", exact=True))
+        expect(row).to_contain_text("not asked")
+        accessible(admin)
+        row.get_by_role("button").click()
+        expect(admin.get_by_text("Twilio is asked again.")).to_be_visible()
+        expect(page.locator("#services-away")).not_to_contain_text("Twilio")
+        expect(card.locator("[data-carriers]")).to_be_hidden()
+    finally:
+        breaker.close(Carrier.TWILIO)
 
 
 def test_keyboard_walks_the_tiles(stack, browse, campaign):
