@@ -40,8 +40,15 @@ class CarrierNotConfigured(DomainError):
     status = 503
 
 
+def has_credentials(code: str) -> bool:
+    """Whether a carrier can be asked anything at all. Loads nothing of it."""
+    if code == CarrierCode.TWILIO:
+        return bool(settings.TWILIO_ACCOUNT_SID and settings.TWILIO_AUTH_TOKEN)
+    return code == CarrierCode.TELNYX and bool(settings.TELNYX_API_KEY and settings.TELNYX_CONNECTION_ID)
+
+
 def _twilio() -> Carrier:
-    if not (settings.TWILIO_ACCOUNT_SID and settings.TWILIO_AUTH_TOKEN):
+    if not has_credentials(CarrierCode.TWILIO):
         raise CarrierNotConfigured(_("Twilio has no credentials. Set TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN."))
     from apps.calls.carriers.twilio.rest import TwilioCarrier  # some 15 MB, for workers only
 
@@ -54,7 +61,7 @@ def _twilio() -> Carrier:
 
 
 def _telnyx() -> Carrier:
-    if not (settings.TELNYX_API_KEY and settings.TELNYX_CONNECTION_ID):
+    if not has_credentials(CarrierCode.TELNYX):
         raise CarrierNotConfigured(_("Telnyx has no credentials. Set TELNYX_API_KEY and TELNYX_CONNECTION_ID."))
     from apps.calls.carriers.telnyx.rest import TelnyxCarrier  # as above
 

@@ -41,6 +41,18 @@ def test_a_paused_demo_goes_on_when_it_is_started_again(logins, capsys):
     assert _state() == CampaignState.RUNNING
 
 
+@pytest.mark.django_db
+def test_the_demo_is_dialled_from_numbers_of_every_carrier_that_is_set_up(logins, settings):
+    settings.TELNYX_CONNECTION_ID = ""
+    call_command("seed_demo")
+    assert set(Campaign.objects.get().numbers.values_list("carrier", flat=True)) == {"twilio"}
+    assert Number.objects.filter(carrier="telnyx").exists(), "who calls it is answered all the same"
+    Campaign.objects.update(state=CampaignState.COMPLETED)
+    settings.TELNYX_CONNECTION_ID = "1"
+    call_command("seed_demo")
+    assert set(Campaign.objects.latest("pk").numbers.values_list("carrier", flat=True)) == {"twilio", "telnyx"}
+
+
 # What the demo's carriers and providers may bill: a conversation, a review and a text use these.
 _BILLED = {
     ("twilio", ""): {Part.CARRIER, Part.MESSAGE},

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from django.db import transaction
 
 from apps.accounts.models import Role, User
+from apps.calls.adapters import has_credentials
 from apps.calls.models import Carrier, Disposition, Number, Price, Provider, Route, VirtualAgent
 from apps.calls.models.cost import Part, Unit
 from apps.calls.states import Outcome
@@ -31,9 +32,13 @@ AREA_CODES = (
     *("405", "410", "412", "414", "415", "419", "501", "502", "503", "504", "505", "507", "509", "512", "513"),
     *("515", "518", "602", "603", "605", "608", "612", "614", "615", "617", "619", "701", "702", "703", "704"),
 )
-OUR_NUMBERS = (("+12025550190", "Washington"), ("+13035550191", "Denver"), ("+15035550192", "Portland"))
-# Who calls it is answered, as who calls the others; no campaign dials from it.
-TELNYX_NUMBER = ("+12025550193", "Washington, Telnyx")
+# Of both carriers, so that the campaign can go on with one of them when the other does not answer.
+OUR_NUMBERS = (
+    ("+12025550190", "Washington", Carrier.TWILIO),
+    ("+13035550191", "Denver", Carrier.TWILIO),
+    ("+15035550192", "Portland", Carrier.TWILIO),
+    ("+12025550193", "Washington, Telnyx", Carrier.TELNYX),
+)
 # Somewhere among these it is the middle of the day at any hour.
 ZONES = (
     *("America/New_York", "America/Denver", "America/Los_Angeles", "America/Anchorage", "Pacific/Honolulu"),
@@ -191,15 +196,15 @@ def _agent() -> VirtualAgent:
 
 
 def _numbers(agent: VirtualAgent) -> list[Number]:
-    """The pool of the demo's campaign. All numbers of ours are answered by the demo's virtual agent."""
-
-    def ours(e164: str, label: str, carrier: Carrier) -> Number:
-        answered = {"route": Route.VIRTUAL_AGENT, "virtual_agent": agent}
-        defaults = {"carrier": carrier, "label": label, **answered}
-        return Number.objects.get_or_create(e164=e164, defaults=defaults)[0]
-
-    ours(*TELNYX_NUMBER, Carrier.TELNYX)
-    return [ours(e164, label, Carrier.TWILIO) for e164, label in OUR_NUMBERS]
+    """The pool of the demo's campaign. All numbers of ours are answered by the demo's virtual agent, and those of
+    carriers that are set up are dialled from, too.
+    """
+    answered = {"route": Route.VIRTUAL_AGENT, "virtual_agent": agent}
+    ours = [
+        Number.objects.get_or_create(e164=e164, defaults={"carrier": carrier, "label": label, **answered})[0]
+        for e164, label, carrier in OUR_NUMBERS
+    ]
+    return [number for number in ours if has_credentials(number.carrier)] or ours
 
 
 def _latest_round() -> Campaign | None:
