@@ -58,7 +58,7 @@ class _Targets(forms.ModelMultipleChoiceField[TransferTarget]):
         return f"{target} · {target.get_kind_display()}"
 
 
-class VirtualAgentForm(ModelForm[VirtualAgent], voicemail.RecordedMessages):  # type: ignore[misc]  # made at run time
+class VirtualAgentForm(ModelForm[VirtualAgent], voicemail.RecordedMessages):
     tools = forms.MultipleChoiceField(
         label=_("Tools"),
         choices=[(name, capfirst(label)) for name, label in ToolName.choices],
@@ -101,7 +101,7 @@ class VirtualAgentForm(ModelForm[VirtualAgent], voicemail.RecordedMessages):  # 
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.initial |= voicemail.initial_of(self.instance)
+        self.initial.update(voicemail.initial_of(self.instance))
 
     def clean_extracted_fields(self) -> Any:
         return self.cleaned_data["extracted_fields"] or {}

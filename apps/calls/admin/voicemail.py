@@ -19,7 +19,7 @@ class RecordedMessageInput(forms.ClearableFileInput):
     """What there is in a player, and a place for another file."""
 
     template_name = "admin/calls/recorded_message.html"
-    clear_checkbox_label = _("Delete it, and have the text above spoken instead")
+    clear_checkbox_label: Any = _("Delete it, and have the text above spoken instead")
 
     def is_initial(self, value: Any) -> bool:
         return isinstance(value, VoicemailRecording)
@@ -74,7 +74,7 @@ RecordedMessages: Any = forms.forms.DeclarativeFieldsMetaclass(
 
 
 def initial_of(agent: VirtualAgent) -> dict[str, VoicemailRecording]:
-    if agent.pk is None:
+    if agent._state.adding:
         return {}
     return {field_name(row.language): row for row in agent.voicemail_recordings.all()}
 
