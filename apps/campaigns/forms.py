@@ -58,7 +58,7 @@ class RetryRuleForm(forms.ModelForm[RetryRule]):
     outcome = forms.ChoiceField(
         label=_("After"),
         choices=[
-            ("", _("choose an outcome")),
+            ("", "---------"),
             *(
                 (outcome.value, outcome.label)
                 for outcome in (Outcome.BUSY, Outcome.NO_ANSWER, Outcome.VOICEMAIL, Outcome.FAILED, Outcome.CANCELED)
