@@ -1,6 +1,7 @@
 """Wrong combinations of settings, told at release time instead of by the first request that trips over them."""
 
 from collections.abc import Sequence
+from ipaddress import ip_network
 from typing import Any
 
 from django.conf import settings
@@ -51,6 +52,21 @@ def login_lockout_is_on(app_configs: Any, **kwargs: Any) -> Sequence[CheckMessag
 def languages_are_known(app_configs: Any, **kwargs: Any) -> Sequence[CheckMessage]:
     unknown = [code for code, _name in settings.LANGUAGES if get_language_info(code)["code"] != code]
     return [Error(f"Django does not know the language {code}.", id="core.E004") for code in unknown]
+
+
+@register()
+def proxies_are_networks(app_configs: Any, **kwargs: Any) -> Sequence[CheckMessage]:
+    found: list[CheckMessage] = []
+    for text in settings.TRUSTED_PROXY_IPS:
+        try:
+            ip_network(text)
+        except ValueError as error:
+            hint = "Write networks as 192.0.2.0/24, with commas between them."
+            found.append(Error(f"TRUSTED_PROXY_IPS: {error}.", hint=hint, id="core.E005"))
+    if settings.TRUSTED_PROXY_IPS and not settings.TRUSTED_PROXIES:
+        hint = "Set TRUSTED_PROXIES to how many of them a request passes."
+        found.append(Error("TRUSTED_PROXY_IPS is set, and TRUSTED_PROXIES is 0.", hint=hint, id="core.E006"))
+    return found
 
 
 @register(deploy=True)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_network
 
 import structlog
 from django.conf import settings
@@ -21,12 +21,11 @@ from django.utils import timezone
 from redis import Redis
 from redis.exceptions import RedisError
 
+from apps.core.addresses import is_listed, read_address
 from apps.core.client import client_ip
 from apps.core.metrics import WEBHOOK_LAYERS_SKIPPED, WEBHOOK_REQUESTS_REFUSED
 
 log = structlog.get_logger(__name__)
-
-Network = IPv4Network | IPv6Network
 
 WINDOW_S = 10  # the rates are counted over so long, so that a burst within a second limits nobody
 MAX_AHEAD_S = 300  # a clock that is ahead of ours
@@ -183,30 +182,6 @@ def note(layer: Layer, request: HttpRequest, **facts: object) -> None:
     WEBHOOK_REQUESTS_REFUSED.labels(layer).inc()
     write = log.info if layer is Layer.REPLAY else log.warning
     write(_LINES[layer], layer=str(layer), client_ip=client_ip(request), **facts)
-
-
-def read_address(text: str) -> IPv4Address | IPv6Address | None:
-    """An address as proxies write it: plain, with a port, in brackets, or an IPv4 one dressed as IPv6."""
-    bare = text.strip()
-    if bare.startswith("["):
-        bare = bare[1:].partition("]")[0]
-    elif bare.count(":") == 1:
-        bare = bare.partition(":")[0]
-    try:
-        address = ip_address(bare)
-    except ValueError:
-        return None
-    return (address.ipv4_mapped or address) if isinstance(address, IPv6Address) else address
-
-
-def is_listed(address: IPv4Address | IPv6Address | None, networks: Sequence[str]) -> bool:
-    """Whether the address lies in one of the networks. Raises ValueError where one of those is none."""
-    return address is not None and any(address in network for network in _networks(tuple(networks)))
-
-
-@lru_cache
-def _networks(texts: tuple[str, ...]) -> tuple[Network, ...]:
-    return tuple(ip_network(text, strict=False) for text in texts)
 
 
 def _source(address: IPv4Address | IPv6Address | None, text: str) -> str:

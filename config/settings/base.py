@@ -39,6 +39,8 @@ ALLOWED_HOSTS = env_list("ALLOWED_HOSTS", f"{_public.hostname},127.0.0.1,localho
 CSRF_TRUSTED_ORIGINS = [PUBLIC_ORIGIN]
 # How many proxies of ours stand in front: what they wrote into X-Forwarded-For is believed, nothing before it.
 TRUSTED_PROXIES = env_int("TRUSTED_PROXIES", 0)
+# And from where they write it; none: from anywhere, which is right where nobody else can reach us.
+TRUSTED_PROXY_IPS = env_list("TRUSTED_PROXY_IPS")
 
 # ── Applications ────────────────────────────────────────────────────────────────────────────────────────────
 INSTALLED_APPS = [

@@ -16,6 +16,8 @@ def ids(**kwargs):
         ("JWT_REFRESH_DAYS", 365, "core.E002"),
         ("AXES_FAILURE_LIMIT", 0, "core.E003"),
         ("AXES_COOLOFF_TIME", timedelta(0), "core.E003"),
+        ("TRUSTED_PROXY_IPS", ["10.0.0.300"], "core.E005"),
+        ("TRUSTED_PROXY_IPS", ["10.0.0.0/8"], "core.E006"),
         ("JWT_SIGNING_KEY", "no key", "accounts.E001"),
         ("JWT_PREVIOUS_KEYS", "no key", "accounts.E001"),
     ],
