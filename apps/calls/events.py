@@ -52,11 +52,11 @@ class EventKind(models.TextChoices):
     TEXT_REFUSED = "text_refused", _("no text message: the rules do not allow it")  # reason
     HTTP_TOOL_USED = "http_tool_used", _("the AI asked an outside service")  # tool, status, took_ms, result
     KEYS_SENT = "keys_sent", _("keys pressed by the AI")  # digits
-    RECORDING_STARTED = "recording_started", _("recording started")  # need (of the rule pack)
+    RECORDING_STARTED = "recording_started", _("recording started")  # need (of the rule pack), source
     RECORDING_ASKED = "recording_asked", _("recording: asked for by staff")  # act (pause, resume), by
     RECORDING_PAUSED = "recording_paused", _("recording paused")  # reason, by, at_ms
     RECORDING_RESUMED = "recording_resumed", _("recording resumed")  # is_automatic, by, at_ms
-    RECORDING_FAILED = "recording_failed", _("the recording was lost")
+    RECORDING_FAILED = "recording_failed", _("the recording was lost")  # reason; act, source
     RECORDING_ERASED = "recording_erased", _("recording erased")  # reason (models.recording.ErasedWhy), by
     RECORDING_PLAYED = "recording_played", _("recording listened to")  # by, recording
     RECORDING_DOWNLOADED = "recording_downloaded", _("recording downloaded")  # by, recording

@@ -20,6 +20,7 @@ from apps.calls.models import (
     CallEvent,
     Carrier,
     Leg,
+    Recorder,
     Speaker,
     ToolName,
     Turn,
@@ -91,7 +92,7 @@ _CALL_FIELDS = tuple(
             f"virtual_agent__{field}"
             for field in (
                 *("name", "speaks_as", "company", "provider", "model", "llm", "speech"),
-                *("tools", "transfer_prefixes", "is_recorded"),
+                *("tools", "transfer_prefixes", "is_recorded", "recorded_by"),
                 *("last_resort_target", "on_voicemail", "on_screener", "on_ivr", "on_silence", "changes_language"),
             )
         ),
@@ -163,7 +164,8 @@ def _recording(call: Call, agent: VirtualAgent, pack: RulePack) -> RecordingPlan
     """What the rules of the person's country say, if the call is to be recorded at all."""
     if not agent.is_recorded or not call.brief.get("is_recorded", True) or is_refused(call.pk):
         return None
-    return RecordingPlan(need=pack.recording, rule_version=pack.version)
+    by_carrier = agent.recorded_by == Recorder.CARRIER
+    return RecordingPlan(need=pack.recording, rule_version=pack.version, by_carrier=by_carrier)
 
 
 def _engines(

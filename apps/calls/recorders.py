@@ -8,7 +8,8 @@ import queue
 import secrets
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -22,7 +23,8 @@ from apps.calls.bridge.plan import CallPlan
 from apps.calls.bridge.spooling import SpoolRecorder, SpoolWriter, Tell
 from apps.calls.media.spool import SpoolHead
 from apps.calls.models import Call
-from apps.calls.services import recordings
+from apps.calls.models.recording import Wish
+from apps.calls.services import recording_commands, recordings
 
 log = structlog.get_logger(__name__)
 
@@ -37,6 +39,7 @@ class Recorders:
         self._jobs: queue.SimpleQueue[Callable[[], object] | None] = queue.SimpleQueue()
         self._writer = SpoolWriter(folder, on_begun=self._begun, on_finished=self._finished)
         self._thread: threading.Thread | None = None
+        self._asker = ThreadPoolExecutor(1, thread_name_prefix="recordings-carrier")
 
     def start(self) -> None:
         self._writer.start()
@@ -46,6 +49,7 @@ class Recorders:
     def stop(self, timeout_s: float = 15.0) -> None:
         """Finish what can be finished in that time; the rest is on the disk."""
         self._writer.stop()
+        self._asker.shutdown(wait=True)
         self._jobs.put(None)
         if self._thread is not None:
             self._thread.join(timeout_s)
@@ -61,8 +65,14 @@ class Recorders:
         )
         if not plan.may_be_recorded:
             return SpoolRecorder(None, head, tell)
+        if plan.recording is not None and plan.recording.by_carrier:
+            return CarrierRecorder(head, partial(self._ask_carrier, plan.call_id))
         tell("recording_started", {"need": plan.recording.need if plan.recording else ""})
         return self._writer.open(head, tell)
+
+    def _ask_carrier(self, call_id: int, wish: Wish, reason: str) -> None:
+        """In the order of asking, by a thread that does nothing else: who pauses is about to hear card data."""
+        self._asker.submit(_want, call_id, wish, reason)
 
     # ── In the writer's thread ──────────────────────────────────────────────────────────────────────────────
     def _begun(self, head: SpoolHead) -> None:
@@ -92,6 +102,45 @@ class Recorders:
                 metrics.FAILED.labels("storage").inc()
             finally:
                 close_old_connections()
+
+
+def _want(call_id: int, wish: Wish, reason: str) -> None:
+    try:
+        recording_commands.want(call_id, wish, reason=reason)
+    except Exception as error:
+        log.exception("carrier_recording_not_asked", call_id=call_id, wish=str(wish), error=type(error).__name__)
+        metrics.FAILED.labels("carrier").inc()
+    finally:
+        close_old_connections()
+
+
+class CarrierRecorder(SpoolRecorder):
+    """For a stream that the carrier records: keeps no sound, and says when it is to be recorded and when not.
+
+    ask: wish and reason; returns at once. What became of it stands in the call's story once the carrier has said so.
+    """
+
+    __slots__ = ("_ask",)
+
+    def __init__(self, head: SpoolHead, ask: Callable[[Wish, str], None]) -> None:
+        super().__init__(None, head, _tell_nobody)
+        self._ask = ask
+        ask(Wish.RECORD, "")
+
+    def pause(self, reason: str, at_ms: int) -> None:
+        super().pause(reason, at_ms)
+        self._ask(Wish.PAUSE, reason)
+
+    def _end_pause(self, at_ms: int, *, is_automatic: bool) -> None:
+        super()._end_pause(at_ms, is_automatic=is_automatic)
+        self._ask(Wish.RECORD, "")
+
+    def stop(self, reason: str) -> None:
+        self._ask(Wish.STOP, reason)
+
+
+def _tell_nobody(kind: str, data: Mapping[str, object]) -> None:
+    """The worker tells it."""
 
 
 def _say_begun(head: SpoolHead) -> None:

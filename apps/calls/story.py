@@ -165,7 +165,16 @@ def voice_ais(events: Iterable[CallEvent]) -> list[str]:
 
 
 _ACTS = {"pause": gettext_lazy("Pause"), "resume": gettext_lazy("Resume")}
-_PAUSE_REASONS = {"card": gettext_lazy("card data is spoken"), "staff": gettext_lazy("paused by staff")}
+_PAUSE_REASONS = {
+    "card": gettext_lazy("card data is spoken"),
+    "staff": gettext_lazy("paused by staff"),
+    "transfer": gettext_lazy("the call is passed on"),
+}
+_RECORDING_ACTS = {
+    "record": gettext_lazy("it could not be begun"),
+    "pause": gettext_lazy("it could not be paused, and is not kept"),
+    "stop": gettext_lazy("it could not be stopped"),
+}
 
 
 def _text(event: CallEvent, names: dict[str, str]) -> str:
@@ -218,6 +227,10 @@ def _text(event: CallEvent, names: dict[str, str]) -> str:
             return _joined(word, _reason(data.get("end_reason")))
         case EventKind.SESSION_ENDED:
             return _reason(data.get("reason"))
+        case EventKind.RECORDING_STARTED if data.get("source") == "carrier":
+            return _("by the carrier")
+        case EventKind.RECORDING_FAILED:
+            return _joined(_RECORDING_ACTS.get(str(data.get("act"))), data.get("reason"))
         case EventKind.RECORDING_ASKED:
             return _joined(_ACTS.get(str(data.get("act"))), data.get("by"))
         case EventKind.RECORDING_PAUSED:

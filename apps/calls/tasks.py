@@ -15,6 +15,7 @@ from apps.calls.services import (
     ending,
     placing,
     reconcile,
+    recording_commands,
     recordings,
     reviews,
     transfers,
@@ -89,6 +90,11 @@ def fetch_recording(leg_id: int, reference: str, url: str, started_at: str, dura
     carrier_recordings.fetch_recording(leg_id, reference, url, started_at, duration_ms, n_try)
 
 
+@shared_task(name="calls.command_recording")
+def command_recording(recording_id: int, n_try: int) -> None:
+    recording_commands.carry_out(recording_id, n_try)
+
+
 @shared_task(name="calls.reconcile_leg")
 def reconcile_leg(leg_id: int) -> None:
     reconcile.reconcile_leg(leg_id)
@@ -119,6 +125,7 @@ def finish_recordings() -> None:
     recordings.finish_spools(settings.RECORDING_SPOOL_DIR)
     recordings.merge_waiting()
     recordings.give_up_lost(now=timezone.now())
+    recording_commands.carry_out_waiting(now=timezone.now())
 
 
 @shared_task(name="calls.erase_old_recordings")

@@ -193,7 +193,7 @@ class VirtualAgentAdmin(LanguageTabs, BackOfficeAdmin[VirtualAgent]):
         (
             _("When somebody, or something, picks up"),
             {
-                "fields": (("on_voicemail", "on_screener"), ("on_ivr", "on_silence"), "is_recorded"),
+                "fields": (("on_voicemail", "on_screener"), ("on_ivr", "on_silence"), ("is_recorded", "recorded_by")),
                 "description": _("What it does once it is clear who answers."),
             },
         ),

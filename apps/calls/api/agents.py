@@ -86,6 +86,7 @@ class VirtualAgentSerializer(serializers.ModelSerializer[VirtualAgent]):
             "on_ivr",
             "on_silence",
             "is_recorded",
+            "recorded_by",
             "review_llm",
             "extracted_fields",
             "qa_checklist",

@@ -26,11 +26,13 @@ class Engine:
 class RecordingPlan:
     """How a call may be recorded. need: what it takes where the person is, none, announced or consent.
 
-    With consent the announcement also says how to refuse. rule_version: of the pack that says so.
+    With consent the announcement also says how to refuse. rule_version: of the pack that says so. by_carrier: the
+    carrier does it, and the session only has it told when to pause.
     """
 
     need: str
     rule_version: str
+    by_carrier: bool = False
 
 
 @dataclass(frozen=True, slots=True)

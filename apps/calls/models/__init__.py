@@ -13,7 +13,7 @@ from apps.calls.models.review import CallReview, ReviewState, Sentiment
 from apps.calls.models.tool import ToolName
 from apps.calls.models.transfer_target import TargetKind, TransferTarget
 from apps.calls.models.turn import Speaker, Turn
-from apps.calls.models.virtual_agent import Provider, VirtualAgent, VoiceAIChoice, VoiceAIFallback
+from apps.calls.models.virtual_agent import Provider, Recorder, VirtualAgent, VoiceAIChoice, VoiceAIFallback
 from apps.calls.models.voicemail_recording import VoicemailRecording
 
 __all__ = [
@@ -33,6 +33,7 @@ __all__ = [
     "Party",
     "Price",
     "Provider",
+    "Recorder",
     "Recording",
     "RecordingPart",
     "ReviewState",

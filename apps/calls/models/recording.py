@@ -29,6 +29,14 @@ class ErasedWhy(models.TextChoices):
     REQUEST = "request", _("erased on request")
 
 
+class Wish(models.TextChoices):
+    """What a carrier is to do about its recording."""
+
+    RECORD = "record", _("record")
+    PAUSE = "pause", _("pause")
+    STOP = "stop", _("stop")
+
+
 class RecordingQuerySet(models.QuerySet["Recording"]):
     def ready(self) -> "RecordingQuerySet":
         return self.filter(state=RecordingState.READY)
@@ -39,6 +47,9 @@ class Recording(models.Model):
 
     peaks: for each channel the loudness of equal shares of time, 0–255. started_at: when the call's clock stood at 0,
     so that the ms of turns and pauses are those of the recording.
+
+    Of a carrier's: wanted and commanded say what it is to do and what it was last told, a Wish or ""; busy_until: a
+    worker is telling it.
     """
 
     call = models.ForeignKey(Call, on_delete=models.CASCADE, related_name="recordings", verbose_name=_("call"))
@@ -57,6 +68,10 @@ class Recording(models.Model):
     peaks = models.JSONField(default=list, blank=True, editable=False)
     started_at = models.DateTimeField(_("started at"), default=timezone.now)
     deleted_at = models.DateTimeField(_("erased at"), null=True, blank=True)
+    wanted = models.CharField(max_length=6, choices=Wish.choices, blank=True, editable=False)
+    wanted_why = models.CharField(max_length=40, blank=True, editable=False)
+    commanded = models.CharField(max_length=6, choices=Wish.choices, blank=True, editable=False)
+    busy_until = models.DateTimeField(null=True, blank=True, editable=False)
     erased_why = models.CharField(_("erased because"), max_length=12, choices=ErasedWhy.choices, blank=True)
 
     objects = RecordingQuerySet.as_manager()
@@ -68,6 +83,9 @@ class Recording(models.Model):
         indexes = [models.Index(name="recording_by_age", fields=["started_at"], condition=Q(state="ready"))]
         constraints = [
             models.UniqueConstraint(name="recording_one_of_ours", fields=["call"], condition=Q(source="bridge")),
+            models.UniqueConstraint(
+                name="recording_one_at_the_carrier", fields=["call"], condition=Q(source="carrier", state="recording")
+            ),
             models.UniqueConstraint(name="recording_reference_once", fields=["reference"], condition=~Q(reference="")),
             models.CheckConstraint(name="recording_ready_has_file", condition=~Q(state="ready") | ~Q(name="")),
             models.CheckConstraint(

@@ -20,6 +20,13 @@ class Provider(models.TextChoices):
     DEEPGRAM = "deepgram", "Deepgram"
 
 
+class Recorder(models.TextChoices):
+    """The same words as models.recording.RecordingSource."""
+
+    BRIDGE = "bridge", _("we")
+    CARRIER = "carrier", _("the carrier")
+
+
 class VoiceAIChoice(models.Model):
     """A provider and how it is used. Left empty, model and voice are the provider's usual ones.
 
@@ -108,6 +115,16 @@ class VirtualAgent(VoiceAIChoice, AnsweringPolicy, ReviewPolicy):  # type: ignor
         _("record calls"),
         default=True,
         help_text=_("Where the rules of a country ask for it, the opening says so; who refuses is not recorded."),
+    )
+    recorded_by = models.CharField(
+        _("who records"),
+        max_length=8,
+        choices=Recorder.choices,
+        default=Recorder.BRIDGE,
+        help_text=_(
+            "We: the person left, the AI right, into your own storage. The carrier: begun, paused and stopped by our "
+            "command, a second or so later, and fetched after the call; what it keeps itself, its own settings say."
+        ),
     )
     is_active = models.BooleanField(_("in use"), default=True)
 

@@ -1,7 +1,7 @@
 """Recordings that the carrier makes: begun and paused by command, fetched into our storage when they are ready."""
 
 from collections.abc import Callable, Iterator
-from typing import Final
+from typing import Final, TypeVar
 
 import structlog
 from django.db import transaction
@@ -12,8 +12,9 @@ from django.utils.translation import gettext_lazy as _
 from apps.calls import adapters
 from apps.calls.carriers.base import Carrier, CarrierError, Fault, RecordingNews
 from apps.calls.events import EventKind
-from apps.calls.models import Leg, Party
+from apps.calls.models import Leg, Party, Recording
 from apps.calls.models.leg import new_token
+from apps.calls.models.recording import RecordingSource, RecordingState
 from apps.calls.services.recordings import keep_carrier_recording
 from apps.calls.services.story import call_context, is_told, lock_leg, tell
 from apps.calls.states import LegState
@@ -22,6 +23,7 @@ from apps.core.errors import DomainError
 from apps.core.queue import enqueue
 
 log = structlog.get_logger(__name__)
+T = TypeVar("T")
 
 MAX_BYTES: Final = 500_000_000
 _AGAIN_S: Final = 20.0
@@ -35,15 +37,16 @@ class RecordingFailed(DomainError):
     status = 409
 
 
-def start_recording(call_id: int) -> None:
-    """Have the carrier record the customer's line. Raises RecordingFailed.
+def start_recording(call_id: int) -> str:
+    """Have the carrier record the customer's line. Its reference, "" where the end tells it. Raises RecordingFailed.
 
     Whether the call may be recorded, and that it was said, is the caller's to know.
     """
     leg = _live_leg(call_id)
     webhooks = adapters.webhooks_for(leg.carrier, leg.token)
-    _command(leg, lambda carrier, call: carrier.start_recording(call, webhooks, token=new_token()))
+    found = _command(leg, lambda carrier, call: carrier.start_recording(call, webhooks, token=new_token()))
     tell(call_id, EventKind.RECORDING_STARTED, timezone.now(), leg_id=leg.pk, source="carrier")
+    return _reference(leg, found) if found else ""
 
 
 def pause_recording(call_id: int, *, reason: str) -> None:
@@ -77,6 +80,7 @@ def recording_ready(leg_id: int, news: RecordingNews) -> bool:
         if news.error:
             tell(call.pk, EventKind.RECORDING_FAILED, now, leg_id=leg_id, key=news.key, reason=news.error)
             log.warning("carrier_recording_failed", leg_id=leg_id, reason=news.error)
+            _there_is_none(call.pk)
             return True
         tell(call.pk, EventKind.RECORDING_SAVED, now, leg_id=leg_id, key=news.key)
         started_at = (news.started_at or now).isoformat()
@@ -95,7 +99,7 @@ def fetch_recording(leg_id: int, reference: str, url: str, started_at: str, dura
             with guard(leg.carrier):
                 keep_carrier_recording(
                     leg.call_id,
-                    reference=f"{leg.carrier}:{reference}"[:120],
+                    reference=_reference(leg, reference),
                     started_at=news.started_at or timezone.now(),
                     duration_ms=duration_ms,
                     chunks=_bounded(carrier.fetch_recording(news)),
@@ -104,6 +108,7 @@ def fetch_recording(leg_id: int, reference: str, url: str, started_at: str, dura
             is_final = isinstance(error, CarrierError) and error.fault is Fault.CONFIG
             if is_final or n_try >= _MAX_TRIES:
                 log.error("carrier_recording_lost", leg_id=leg_id, error=str(error))
+                _there_is_none(leg.call_id)
                 tell(leg.call_id, EventKind.RECORDING_FAILED, timezone.now(), leg_id=leg_id, reason=str(error))
             else:
                 log.warning("carrier_recording_not_there", leg_id=leg_id, error=str(error), n_try=n_try)
@@ -114,6 +119,11 @@ def fetch_recording(leg_id: int, reference: str, url: str, started_at: str, dura
                 )
         else:
             log.info("carrier_recording_kept", leg_id=leg_id)
+
+
+def _there_is_none(call_id: int) -> None:
+    live = Recording.objects.filter(call_id=call_id, source=RecordingSource.CARRIER, state=RecordingState.RECORDING)
+    live.update(state=RecordingState.FAILED)
 
 
 def _bounded(chunks: Iterator[bytes]) -> Iterator[bytes]:
@@ -132,11 +142,15 @@ def _live_leg(call_id: int) -> Leg:
     return leg
 
 
-def _command(leg: Leg, ask: Callable[[Carrier, str], object]) -> None:
+def _reference(leg: Leg, recording_id: str) -> str:
+    return f"{leg.carrier}:{recording_id}"[:120]
+
+
+def _command(leg: Leg, ask: Callable[[Carrier, str], T]) -> T:
     try:
         carrier = adapters.carrier_for(leg.carrier)
         with guard(leg.carrier):
-            ask(carrier, leg.carrier_call_id or "")
+            return ask(carrier, leg.carrier_call_id or "")
     except (CarrierError, CircuitOpen, adapters.CarrierNotConfigured) as error:
         log.warning("recording_command_failed", leg_id=leg.pk, error=str(error))
         code = getattr(error, "code", "")

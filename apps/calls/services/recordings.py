@@ -31,7 +31,7 @@ from apps.calls.events import EventKind
 from apps.calls.media.mixing import Mixed, Span, join, mix
 from apps.calls.media.spool import NotASpool, SpoolHead, read_head
 from apps.calls.models import Call, CallEvent, Leg, Recording, RecordingPart
-from apps.calls.models.recording import ErasedWhy, PartState, RecordingSource, RecordingState
+from apps.calls.models.recording import ErasedWhy, PartState, RecordingSource, RecordingState, Wish
 from apps.calls.services.media_commands import send_to_session
 from apps.calls.services.story import tell
 from apps.core.db import after_commit
@@ -166,7 +166,7 @@ def give_up_lost(*, now: datetime) -> int:
     parts = RecordingPart.objects.filter(
         state=PartState.OPEN, recording__call__ended_at__lt=now - LOST_AFTER
     ).select_related("recording")
-    n = 0
+    n = _give_up_carriers(now)
     for part in parts[:500]:
         with transaction.atomic():
             recording = _locked(part.recording_id)
@@ -179,6 +179,22 @@ def give_up_lost(*, now: datetime) -> int:
             n += 1
         log.error("recording_lost", call_id=recording.call_id)
         metrics.FAILED.labels("lost").inc()
+    return n
+
+
+def _give_up_carriers(now: datetime) -> int:
+    """The same of those that a carrier began and never handed over."""
+    lost = Recording.objects.filter(
+        source=RecordingSource.CARRIER, state=RecordingState.RECORDING, call__ended_at__lt=now - LOST_AFTER
+    )
+    n = 0
+    for recording in lost[:500]:
+        with transaction.atomic():
+            if lost.filter(pk=recording.pk).update(state=RecordingState.FAILED):
+                tell(recording.call_id, EventKind.RECORDING_FAILED, now, source="carrier", reason="not_handed_over")
+                log.error("carrier_recording_lost", call_id=recording.call_id)
+                metrics.FAILED.labels("lost").inc()
+                n += 1
     return n
 
 
@@ -212,6 +228,10 @@ def refuse_recording(call_id: int) -> None:
         _erase(_locked(one.pk), ErasedWhy.REFUSED)
     if recordings:
         tell(call_id, EventKind.RECORDING_ERASED, timezone.now(), reason=ErasedWhy.REFUSED.value)
+    # By way of its row: the carrier goes on recording also where there is no session that could be told to stop.
+    for at_carrier in Recording.objects.filter(call_id=call_id, source=RecordingSource.CARRIER).exclude(wanted=""):
+        Recording.objects.filter(pk=at_carrier.pk).update(wanted=Wish.STOP)
+        enqueue("calls.command_recording", at_carrier.pk, 1)
     send_to_session(call_id, "stop_recording", reason=ErasedWhy.REFUSED.value)
 
 
@@ -263,7 +283,9 @@ def keep_carrier_recording(
     channels: int = 2,
 ) -> Recording | None:
     """Store what a carrier recorded. reference: its id there. None if we have it, or nothing may be recorded."""
-    if is_refused(call_id) or Recording.objects.filter(reference=reference).exists():
+    begun = _begun_at_carrier(call_id, reference)
+    is_kept = Recording.objects.filter(reference=reference, state=RecordingState.READY).exists()
+    if is_refused(call_id) or is_kept or (begun is not None and begun.state != RecordingState.RECORDING):
         return None
     suffix = {"audio/wav": ".wav", "audio/mpeg": ".mp3"}[content_type]
     with tempfile.NamedTemporaryFile(prefix="recording-", suffix=suffix) as file:
@@ -276,22 +298,37 @@ def keep_carrier_recording(
         folder = started_at.strftime("%Y/%m/%d")
         secret = hashlib.blake2b(reference.encode(), key=settings.SECRET_KEY.encode()[:64], digest_size=16)
         name = _save(f"{folder}/{call_id}-{secret.hexdigest()}{suffix}", Path(file.name))
-    recording, _is_new = Recording.objects.get_or_create(
-        reference=reference,
-        defaults={
-            "call_id": call_id,
-            "source": RecordingSource.CARRIER,
-            "state": RecordingState.READY,
-            "name": name,
-            "content_type": content_type,
-            "channels": channels,
-            "duration_ms": duration_ms,
-            "size": size,
-            "sha256": digest.hexdigest(),
-            "started_at": started_at,
-        },
-    )
+    facts: dict[str, Any] = {
+        "state": RecordingState.READY,
+        "name": name,
+        "content_type": content_type,
+        "channels": channels,
+        "duration_ms": duration_ms,
+        "size": size,
+        "sha256": digest.hexdigest(),
+        "started_at": started_at,
+    }
+    with transaction.atomic():
+        begun = _begun_at_carrier(call_id, reference)
+        if begun is None:
+            facts |= {"call_id": call_id, "source": RecordingSource.CARRIER}
+            recording, _is_new = Recording.objects.get_or_create(reference=reference, defaults=facts)
+            return recording
+        recording = _locked(begun.pk)
+        if recording.state != RecordingState.RECORDING:  # refused meanwhile, or fetched by somebody else
+            if recording.name != name:
+                after_commit(_delete, [name])
+            return None
+        for field, value in {**facts, "reference": reference}.items():
+            setattr(recording, field, value)
+        recording.save()
     return recording
+
+
+def _begun_at_carrier(call_id: int, reference: str) -> Recording | None:
+    """The row that was made when we had the carrier begin, if it was us."""
+    ours = Recording.objects.filter(call_id=call_id, source=RecordingSource.CARRIER).exclude(wanted="")
+    return ours.filter(reference__in=["", reference]).first()
 
 
 # ── Small things ────────────────────────────────────────────────────────────────────────────────────────────

@@ -11,6 +11,8 @@ from apps.calls.carriers.base import CarrierError, TransferRequest
 from apps.calls.events import EventKind
 from apps.calls.metrics import TRANSFERS
 from apps.calls.models import Call, EndReason, Leg, Party
+from apps.calls.models.recording import Wish
+from apps.calls.services import recording_commands
 from apps.calls.services.ending import request_end, settle_leg
 from apps.calls.services.story import announce, call_context, lock_call, lock_leg, tell
 from apps.calls.states import LegState, Outcome
@@ -143,6 +145,7 @@ def _begin(call_id: int, *, to: str, is_answered: bool = True) -> tuple[Leg, Leg
         state=LegState.QUEUED,
         requested_at=now,
     )
+    recording_commands.want(call_id, Wish.PAUSE, reason="transfer")  # what two people say is not ours to record
     Call.objects.filter(pk=call_id).update(transferred_to=to)
     call.transferred_to = to
     tell(call_id, EventKind.TRANSFER_STARTED, now, leg_id=target.pk, to=phone.mask(to))
