@@ -196,7 +196,10 @@ class AiLink:
 
     async def _open(self, talk: Talk, n_tries: int) -> None:
         began = self._clock()
-        await self.ai.open(self.brief, talk.past())
+        brief = self.brief
+        await self.ai.open(brief, talk.past())
+        if self.brief is not brief:  # another language was asked for meanwhile
+            await self.ai.change(self.brief)
         now = self._clock()
         metrics.VOICE_AI_OPEN_SECONDS.labels(self.provider).observe(now - began)
         self.is_open = self._was_open = True
@@ -244,7 +247,7 @@ class AiLink:
 
     # ── Loss ────────────────────────────────────────────────────────────────────────────────────────────────
     def _lost(self, talk: Talk, error: VoiceAIError) -> None:
-        metrics.VOICE_AI_LOST.labels(self.provider, error.code).inc()
+        metrics.VOICE_AI_LOST.labels(self.provider, metrics.loss_label(error.code)).inc()
         log.warning("voice_ai_lost", voice_ai=self.provider, code=error.code, retryable=error.retryable)
         self._sink.event("ai_failed", {"error": error.code, "is_lost": True, "voice_ai": self.provider})
         if self.is_open and error.retryable:

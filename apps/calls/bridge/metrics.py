@@ -1,5 +1,8 @@
 """Prometheus metrics of the audio path. Labels are looked up once, here, never per frame."""
 
+import re
+from typing import Final
+
 from prometheus_client import Counter, Gauge, Histogram
 
 SESSIONS_ACTIVE = Gauge(
@@ -85,3 +88,22 @@ JOURNAL_LOST = Counter(
 JOURNAL_SECONDS = Histogram(
     "callcentre_journal_write_seconds", "Writing one batch.", buckets=(0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5)
 )
+
+# Which part of a pipeline, and then a word of ours, a close code or a status. Providers make up words of their own.
+_LOSS: Final = re.compile(r"(?:(?:listen|think|speak)_)?(?P<what>closed_[1-4]\d{3}|http_[1-5]\d{2}|[a-z_]+)")
+_OWN_LOSSES: Final = frozenset(
+    (
+        *("circuit_open", "closed", "cut_short", "empty", "flushes", "internal", "malformed", "no_transcription_model"),
+        *("no_voice", "no_voice_ai", "quota", "refused", "response_failed", "silent", "unknown_model", "unreachable"),
+        *("voice_ai_not_configured", "insufficient_quota", "rate_limit_exceeded", "server_error", "session_expired"),
+    )
+)
+
+
+def loss_label(code: str) -> str:
+    """The code of a VoiceAIError as a label: of what a provider calls its errors only the usual ones."""
+    found = _LOSS.fullmatch(code)
+    if found is None:
+        return "other"
+    what = found["what"]
+    return code if what[-1].isdigit() or what in _OWN_LOSSES else "other"

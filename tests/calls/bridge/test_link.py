@@ -3,6 +3,7 @@ import asyncio
 import pytest
 from prometheus_client import REGISTRY
 
+from apps.calls.bridge.metrics import loss_label
 from apps.calls.bridge.sink import Cause
 from apps.calls.media.frames import (
     AiTranscript,
@@ -373,6 +374,40 @@ async def test_the_language_changed_in_the_call_is_kept_by_the_next_provider(pai
     second.outgoing.put_nowait(AiTranscript("b1", "Bueno.", is_final=True))
     await pair.settle()
     assert pair.sink.last("b1").language == "es"
+
+
+async def test_a_language_asked_for_while_the_provider_is_being_opened_is_spoken(talk):
+    may_open = asyncio.Event()
+    open_it = talk.ai.open
+
+    async def slow(brief, history=()):
+        await may_open.wait()
+        await open_it(brief, history)
+
+    talk.ai.open = slow
+    await talk.lose()
+    await talk.wait(1.1)
+    await talk.session.change_language("es")
+    may_open.set()
+    await talk.settle()
+    assert talk.ai.all("change") == [("change", "es")]
+
+
+@pytest.mark.parametrize(
+    ("code", "label"),
+    [
+        ("closed_1006", "closed_1006"),
+        ("listen_http_503", "listen_http_503"),
+        ("speak_silent", "speak_silent"),
+        ("circuit_open", "circuit_open"),
+        ("listen_tuesday's own error 77", "other"),
+        ("think_some_word_of_theirs", "other"),
+        ("closed_99999", "other"),
+        ("", "other"),
+    ],
+)
+def test_what_a_provider_calls_its_errors_makes_no_time_series(code, label):
+    assert loss_label(code) == label
 
 
 async def test_all_providers_of_the_list_are_tried_in_order():
