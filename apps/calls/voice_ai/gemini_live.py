@@ -163,7 +163,7 @@ class GeminiLive:
                 if error.retryable:
                     raise
             else:
-                missed = list(self._since_handle.values())
+                missed = [turn for turn in self._since_handle.values() if turn.text]
                 await self._begin(missed, turn_complete=False)
                 return
         self._handle = ""
@@ -192,7 +192,10 @@ class GeminiLive:
         if turns:
             await self._send(wire.client_content(turns, turn_complete=turn_complete))
         if self._socket is not None:
-            self._uplink.attach(self._socket)
+            try:
+                self._uplink.attach(self._socket)
+            except OSError as error:  # closed again already
+                raise VoiceAIError("unreachable", type(error).__name__, retryable=True) from error
             self._reader = asyncio.create_task(self._read(self._socket, self._frames))
 
     # ── To the provider ─────────────────────────────────────────────────────────────────────────────────────

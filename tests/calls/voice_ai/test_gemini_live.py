@@ -354,6 +354,27 @@ async def test_calls_that_were_taken_back_are_not_answered(provider, ai):
 
 
 # ── Going on after a loss ───────────────────────────────────────────────────────────────────────────────────
+async def test_a_connection_that_is_gone_as_soon_as_it_is_made_is_a_loss_like_any_other(provider, ai, monkeypatch):
+    def is_closed(connection):
+        raise OSError(9, "Bad file descriptor")
+
+    monkeypatch.setattr(ai._uplink, "attach", is_closed)
+    with pytest.raises(VoiceAIError) as lost:
+        await ai.open(BRIEF)
+    assert (lost.value.code, lost.value.retryable) == ("unreachable", True)
+
+
+async def test_an_answer_of_which_nothing_was_heard_is_no_part_of_what_is_told_again(provider, ai):
+    await ai.open(BRIEF)
+    ai._handle, ai._handle_model, ai._handle_at = "h1", BRIEF.model, time.monotonic()
+    ai._since_handle["a1"] = PastTurn("ai", "")
+    ai._since_handle["u1"] = PastTurn("caller", "Hello?")
+    await ai.open(BRIEF)
+    await until(lambda: provider.wires[-1].received)
+    [told] = provider.wires[-1].received
+    assert [part.text for turn in told.client_content.turns for part in turn.parts] == ["Hello?"]
+
+
 async def test_the_same_conversation_goes_on_by_its_handle(host: Host):
     ai = gemini(host)
     await ai.open(BRIEF)
