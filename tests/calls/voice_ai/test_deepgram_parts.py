@@ -317,6 +317,17 @@ async def test_flux_is_given_larger_pieces_and_silence_where_there_is_no_sound(p
     await flux.close()
 
 
+async def test_flux_that_does_not_read_is_given_no_silence_without_end(provider, ears, monkeypatch):
+    flux = ears(FluxListener, model="flux-general-multi")
+    await flux.open()
+    monkeypatch.setattr(flux._socket, "try_send", lambda data: False)
+    for _ in range(20):
+        flux._sent_at -= 5.0
+        await flux.stay_awake()
+    assert len(flux._held) < 100_000
+    await flux.close()
+
+
 async def test_sound_that_nobody_takes_is_refused(ears):
     nova = ears(NovaListener)
     assert not nova.send(b"\x22" * 160)

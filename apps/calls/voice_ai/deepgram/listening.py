@@ -158,7 +158,7 @@ class FluxListener(_Listening):
     async def stay_awake(self) -> None:
         """Without sound a turn would never end."""
         quiet_s = asyncio.get_running_loop().time() - self._sent_at
-        if quiet_s >= _FLUX_QUIET_S:
+        if quiet_s >= _FLUX_QUIET_S and len(self._held) < _FLUX_CHUNK_BYTES:  # else it is the provider that waits
             self._held += _SILENCE * (int(quiet_s * 1000) * _BYTES_PER_MS)
             self._give_held()
 
