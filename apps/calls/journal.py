@@ -9,7 +9,7 @@ import asyncio
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -27,9 +27,10 @@ from django.utils import timezone
 
 from apps.calls.bridge import metrics
 from apps.calls.bridge.sink import SpokenTurn
+from apps.calls.card_watch import CardWatches
 from apps.calls.costs import record_usage
 from apps.calls.events import LIVE_GROUP, EventKind, LiveTurn
-from apps.calls.masking import mask_cards, mask_numbers
+from apps.calls.masking import mask_cards
 from apps.calls.media.frames import Usage
 from apps.calls.models import Call, CallEvent, Leg, Turn
 from apps.calls.models.cost import Part
@@ -116,6 +117,7 @@ class Journal:
         self._unpriced: dict[UsageKey, dict[str, int]] = {}
         self._usage_at = self._heartbeat_at = 0.0
         self._publisher = Publisher()
+        self._cards: CardWatches[TurnRecord] = CardWatches()
 
     @property
     def n_waiting(self) -> int:
@@ -189,10 +191,10 @@ class Journal:
         for _ in range(min(len(self._records), _MAX_BATCH)):
             record = self._records.popleft()
             if isinstance(record, TurnRecord):
-                record = _without_card_data(record)
-                batch.shown.append(record)
-                if record.is_kept:
-                    batch.turns[record.call_id, record.turn.item_id] = record
+                for told in self._without_card_data(record, now):
+                    batch.shown.append(told)
+                    if told.is_kept:
+                        batch.turns[told.call_id, told.turn.item_id] = told
             elif isinstance(record, EventRecord):
                 batch.events.append(record)
             elif isinstance(record, UsageRecord):
@@ -207,8 +209,22 @@ class Journal:
             batch.usage[key] = self._unpriced.pop(key)
         if now - self._heartbeat_at >= _HEARTBEAT_S:
             self._heartbeat_at = now
+            self._cards.forget(now)
             batch.live_legs = list(self._live_legs)
         return batch if batch.has_rows or batch.flushes or batch.shown else None
+
+    def _without_card_data(self, record: TurnRecord, now: float) -> Iterator[TurnRecord]:
+        """The turn, and those before it of which it shows that they were the beginning of a card's number."""
+        changed = self._cards.hear(
+            record,
+            record.turn,
+            call_id=record.call_id,
+            is_kept=record.is_kept,
+            hides_all=record.is_secret,
+            now=now,
+        )
+        for told, text in changed:
+            yield told if text == told.turn.text else replace(told, turn=replace(told.turn, text=text))
 
     def _write_until_done(self, batch: _Batch) -> None:
         n_tries = 0
@@ -233,15 +249,6 @@ class Journal:
         for record in batch.flushes:
             record.done()
         _show(self._publisher, batch.shown)
-
-
-def _without_card_data(record: TurnRecord) -> TurnRecord:
-    turn = record.turn
-    if record.is_secret:
-        text = mask_numbers(turn.text, language=turn.language)
-    else:
-        text = mask_cards(turn.text, language=turn.language, is_piece=not record.is_kept)
-    return record if text == turn.text else replace(record, turn=replace(turn, text=text))
 
 
 def _write(batch: _Batch) -> None:

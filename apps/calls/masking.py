@@ -2,18 +2,20 @@
 
 A number is found as a run: digits and number words of any of our languages with nothing but blanks, punctuation and a
 filler or two between them. Whole numbers of cards are told from others by length and check digit (Luhn). Where the
-speaker grouped digits (“forty-one eleven”) what was meant is not always certain; there length alone decides.
+speaker grouped digits (“forty-one eleven”) what was meant is not always certain; there length alone decides. Numbers
+that are said in several turns are card_watch's.
 """
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 MASK: Final = "[card data]"
-_SHORTEST, _LONGEST = 13, 19
-_FIRST_DIGITS: Final = frozenset("23456")
+SHORTEST: Final = 13
+LONGEST: Final = 19
+FIRST_DIGITS: Final = frozenset("23456")
 _IN_THE_MAKING: Final = 8
 """Digits of a piece of speech that may become a card number with the next piece."""
 _MAX_FILLERS: Final = 2
@@ -49,19 +51,11 @@ _IS_SCALE: Final = frozenset(_SCALES.split())
 _IS_FILLER: Final = frozenset(_FILLERS.split())
 
 
-def mask_cards(text: str, *, language: str = "", is_piece: bool = False) -> str:
-    """The text without card numbers. language: of words that several languages share. is_piece: more will follow."""
-    return _masked(text, language, lambda run: _is_card(run) or (is_piece and run.is_last and run.may_become_card))
-
-
-def mask_numbers(text: str, *, language: str = "") -> str:
-    """The text without any number of two digits or more, for what is said while card data are asked for."""
-    return _masked(text, language, lambda run: len(run.digits) >= 2)
-
-
 @dataclass(slots=True)
-class _Run:
-    """start, end: in the text. is_certain: each word stood for the digits it was taken for."""
+class Run:
+    """A number in a text. start, end: where. is_certain: each word stood for the digits it was taken for. is_last:
+    nothing is said after it.
+    """
 
     start: int
     end: int
@@ -70,24 +64,39 @@ class _Run:
     is_last: bool = False
 
     @property
+    def is_card(self) -> bool:
+        if len(self.digits) < SHORTEST:
+            return False
+        if not self.is_certain:
+            return True
+        digits = self.digits
+        return any(  # a card's number may be followed by its date and code, or come after something else
+            digits[start] in FIRST_DIGITS and passes_luhn(digits[start : start + n])
+            for n in range(SHORTEST, LONGEST + 1)
+            for start in range(len(digits) - n + 1)
+        )
+
+    @property
     def may_become_card(self) -> bool:
-        return len(self.digits) >= _IN_THE_MAKING
+        """With what is said next."""
+        return self.is_last and len(self.digits) >= _IN_THE_MAKING
 
 
-def _is_card(run: _Run) -> bool:
-    if len(run.digits) < _SHORTEST:
-        return False
-    if not run.is_certain:
-        return True
-    digits = run.digits
-    return any(  # a card's number may be followed by its date and code, or come after something else
-        digits[start] in _FIRST_DIGITS and _passes_luhn(digits[start : start + n])
-        for n in range(_SHORTEST, _LONGEST + 1)
-        for start in range(len(digits) - n + 1)
-    )
+def mask_cards(text: str, *, language: str = "") -> str:
+    """The text without the card numbers that stand in it whole. language: of words that several languages share."""
+    return without(text, [run for run in runs_in(text, language) if run.is_card])
 
 
-def _passes_luhn(digits: str) -> bool:
+def without(text: str, runs: Iterable[Run]) -> str:
+    """The text with a mask in the place of each of these numbers of it, which come in their order."""
+    parts, done = [], 0
+    for run in runs:
+        parts += [text[done : run.start], MASK]
+        done = run.end
+    return "".join([*parts, text[done:]]) if parts else text
+
+
+def passes_luhn(digits: str) -> bool:
     total = 0
     for i, sign in enumerate(reversed(digits)):
         digit = int(sign) * (1 + i % 2)
@@ -95,18 +104,17 @@ def _passes_luhn(digits: str) -> bool:
     return total % 10 == 0
 
 
-def _masked(text: str, language: str, is_secret: Callable[[_Run], bool]) -> str:
-    parts, done = [], 0
-    for run in _runs(text, language):
-        if is_secret(run):
-            parts += [text[done : run.start], MASK]
-            done = run.end
-    return "".join([*parts, text[done:]]) if parts else text
+def is_nothing_but(text: str, runs: Sequence[Run]) -> bool:
+    """Whether the text says these numbers of it, and at the most a filler besides."""
+    left = [text[before : run.start] for before, run in zip([0, *(run.end for run in runs)], runs, strict=False)]
+    words = _TOKEN.findall(" ".join([*left, text[runs[-1].end :]])) if runs else ["none"]
+    return all(_plain(word) in _IS_FILLER for word in words)
 
 
-def _runs(text: str, language: str) -> Iterator[_Run]:
+def runs_in(text: str, language: str) -> Iterator[Run]:
+    """The numbers of a text. language: of words that several languages share."""
     words = _VOCABULARIES.get(language, _VOCABULARIES["en"])
-    run: _Run | None = None
+    run: Run | None = None
     tens_open = False  # a unit that follows belongs to the tens before it
     times, n_fillers, last_end = 1, 0, 0
     for found in _TOKEN.finditer(text):
@@ -119,7 +127,7 @@ def _runs(text: str, language: str) -> Iterator[_Run]:
         digits = _decimal(token) if not word else words.get(word, "")
         if digits:
             if run is None:
-                run = _Run(found.start(), found.end(), "", is_certain=True)
+                run = Run(found.start(), found.end(), "", is_certain=True)
             if word and tens_open and len(digits) == 1 and digits != "0":
                 run.digits = run.digits[:-1] + digits
                 tens_open = False
@@ -130,7 +138,7 @@ def _runs(text: str, language: str) -> Iterator[_Run]:
             run.end, times, n_fillers = found.end(), 1, 0
         elif word in _TIMES:
             if run is None:
-                run = _Run(found.start(), found.end(), "", is_certain=True)
+                run = Run(found.start(), found.end(), "", is_certain=True)
             times, tens_open = _TIMES[word], False
         elif run is not None and word in _IS_SCALE:
             run.end, run.is_certain, tens_open = found.end(), False, False

@@ -77,6 +77,17 @@ def test_a_turn_of_which_nothing_was_heard_disappears(journal, leg):
     assert not Turn.objects.filter(call_id=leg.call_id).exists()
 
 
+def test_a_card_number_over_several_turns_is_taken_out_of_those_already_written(journal, leg):
+    journal.add(turn(leg, "It is four one one one, one one one one", item_id="c1", speaker="caller"))
+    flush(journal, leg)
+    assert Turn.objects.get(item_id="c1").text == "It is four one one one, one one one one"
+    journal.add(turn(leg, "Go on.", item_id="a1"))
+    journal.add(turn(leg, "1111 1111. Have you got it?", item_id="c2", speaker="caller"))
+    flush(journal, leg)
+    texts = dict(Turn.objects.filter(call_id=leg.call_id).values_list("item_id", "text"))
+    assert texts == {"c1": "It is [card data]", "a1": "Go on.", "c2": "[card data]. Have you got it?"}
+
+
 def test_pieces_on_their_way_are_shown_and_not_kept(leg):
     before = current_seq("live")
     journal = Journal()
