@@ -1,6 +1,7 @@
 """After the call: a language model sums it up, in a task, through a breaker; a row says what is still to do."""
 
 import random
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 import structlog
@@ -85,6 +86,7 @@ def review_call(review_id: int) -> None:
                 text=reviewing.transcript_of(assignment.lines),
                 schema=reviewing.schema_for(assignment),
             )
+        _bill(review, llm, answered)  # whatever the answer is worth
         findings = reviewing.read(assignment, answered.data)
     except CircuitOpen:
         _later(review, "circuit_open", counts=False)
@@ -95,7 +97,7 @@ def review_call(review_id: int) -> None:
     except DomainError as error:
         _later(review, error.code, is_final=True)
     else:
-        _keep(review, llm, findings, answered)
+        _keep(review, llm, findings)
 
 
 def _assignment(call: Call) -> reviewing.Assignment:
@@ -111,7 +113,7 @@ def _assignment(call: Call) -> reviewing.Assignment:
 
 
 @transaction.atomic
-def _keep(review: CallReview, llm: str, findings: reviewing.Findings, answered: Answered) -> None:
+def _keep(review: CallReview, llm: str, findings: reviewing.Findings) -> None:
     mine = CallReview.objects.filter(pk=review.pk, state=ReviewState.WAITING)
     kept = mine.update(
         state=ReviewState.DONE,
@@ -125,17 +127,20 @@ def _keep(review: CallReview, llm: str, findings: reviewing.Findings, answered: 
         error="",
         done_at=timezone.now(),
     )
-    if not kept:
-        return
+    if kept:
+        REVIEWS.labels("done").inc()
+        log.info("call_reviewed", call_id=review.call_id, qa_score=findings.qa_score)
+
+
+def _bill(review: CallReview, llm: str, answered: Answered) -> None:
     service, _, model = llm.partition(":")
     used = {
         Part.TEXT_IN.value: answered.text_in,
         Part.CACHED_IN.value: answered.cached_in,
         Part.TEXT_OUT.value: answered.text_out,
     }
-    record_usage(review.call_id, service=service, model=model, usage=used)
-    REVIEWS.labels("done").inc()
-    log.info("call_reviewed", call_id=review.call_id, qa_score=findings.qa_score)
+    with suppress(Call.DoesNotExist):  # erased meanwhile, with all that it cost
+        record_usage(review.call_id, service=service, model=model, usage=used)
 
 
 def _later(review: CallReview, error: str, *, is_final: bool = False, counts: bool = True) -> None:

@@ -12,7 +12,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from apps.calls import adapters
+from apps.calls import adapters, reviewing
 from apps.calls.models import CallReview, CostItem, Speaker, Turn
 from apps.calls.services import reviews
 from apps.core import breaker
@@ -115,6 +115,18 @@ def test_a_task_that_comes_twice_asks_once(sandbox, call):
     spent = CostItem.objects.get(call=call, part="text_in").quantity
     reviews.review_call(review.pk)
     assert CostItem.objects.get(call=call, part="text_in").quantity == spent
+
+
+def test_an_answer_of_no_use_is_paid_for_all_the_same(sandbox, call, monkeypatch):
+    def of_no_use(assignment, answer):
+        raise reviewing.BadReview("no summary")
+
+    monkeypatch.setattr(reviewing, "read", of_no_use)
+    review = due(call)
+    reviews.review_call(review.pk)
+    review.refresh_from_db()
+    assert (review.state, review.n_tries) == ("waiting", 1)
+    assert CostItem.objects.get(call=call, service="openai", part="text_in").quantity > 0
 
 
 def test_a_busy_model_is_asked_again_later_and_given_up_in_the_end(sandbox, call):
