@@ -11,6 +11,7 @@ from django.contrib.auth.models import Group as AuthGroup
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext_noop
 from django.utils.translation import ngettext
 
 from apps.accounts import services
@@ -109,6 +110,26 @@ class TokenFamilyAdmin(ReadOnlyAdmin[TokenFamily]):
             n += 1
         words = ngettext("%(n)d API log-in has been ended.", "%(n)d API log-ins have been ended.", n)
         self.message_user(request, words % {"n": n}, messages.SUCCESS)
+
+
+# django-axes brings neither Spanish nor Czech: its words are translated with ours.
+_WORDS_OF_AXES = (
+    gettext_noop("access attempt"),
+    gettext_noop("access attempts"),
+    gettext_noop("access log"),
+    gettext_noop("access logs"),
+    gettext_noop("User Agent"),
+    gettext_noop("IP Address"),
+    gettext_noop("Username"),
+    gettext_noop("HTTP Accept"),
+    gettext_noop("Path"),
+    gettext_noop("Attempt Time"),
+    gettext_noop("Logout Time"),
+    gettext_noop("GET Data"),
+    gettext_noop("POST Data"),
+    gettext_noop("Failed Logins"),
+    gettext_noop("Session key hash (sha256)"),
+)
 
 
 @admin.register(AccessAttempt)

@@ -9,6 +9,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from apps.calls import selectors
+from apps.calls.events import EventKind
 from apps.calls.models import (
     Call,
     CallEvent,
@@ -36,8 +37,12 @@ class TurnInline(ReadOnlyInline[Turn, Call]):
 
 class EventInline(ReadOnlyInline[CallEvent, Call]):
     model = CallEvent
-    fields = ("at", "kind", "data")
+    fields = ("at", "what", "data")
     readonly_fields = fields
+
+    @admin.display(description=_("kind"))
+    def what(self, event: CallEvent) -> str:
+        return str(EventKind(event.kind).label) if event.kind in EventKind.values else event.kind
 
 
 class CostInline(ReadOnlyInline[CostItem, Call]):
