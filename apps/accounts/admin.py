@@ -11,8 +11,7 @@ from django.contrib.auth.models import Group as AuthGroup
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import gettext_noop
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_noop, ngettext
 
 from apps.accounts import services
 from apps.accounts.models import TokenFamily, User
