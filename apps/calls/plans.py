@@ -140,6 +140,7 @@ def _plan(leg: Leg) -> CallPlan:
             silence_s=float(settings.CALL_SILENCE_S),
             burst_s=float(settings.MEDIA_BURST_S),
             tries_before_failover=settings.VOICE_AI_TRIES_BEFORE_FAILOVER,
+            failover_after_s=float(settings.VOICE_AI_FAILOVER_AFTER_S),
         ),
         history=[PastTurn("caller" if turn.speaker == Speaker.CALLER else "ai", turn.text) for turn in said],
         owes_greeting=bool(said) and all(turn.was_interrupted for turn in said if turn.speaker == Speaker.AI),

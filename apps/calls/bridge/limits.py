@@ -12,7 +12,8 @@ class Limits:
     asked, and after twice as long its connection counts as lost. reconnect_delays_s: pauses before each attempt to
     reach a lost provider; each is lengthened or shortened at random by at most the share reconnect_jitter, so that
     the calls of a process do not all knock at once. tries_before_failover: at most so many of these attempts where
-    another provider waits. healthy_s: a connection that lasted so long was a good one, and counting begins anew.
+    another provider waits; failover_after_s: and no attempt begins later than this after the loss while that one's
+    breaker is closed. healthy_s: a connection that lasted so long was a good one, and counting begins anew.
     max_lead_ms: audio of the AI that the carrier may hold unplayed. burst_s: sound that the line may send ahead of
     real time. gap_ms: the caller's sound that is kept for a provider that is away; first_gap_ms: the same before
     the conversation has begun. catch_up_ms and catch_up_every_s: how it is given to one that is back, so much at a
@@ -29,6 +30,7 @@ class Limits:
     ai_answer_s: float = 8.0
     reconnect_delays_s: tuple[float, ...] = (1.0, 2.0, 4.0, 8.0, 16.0)
     tries_before_failover: int = 5
+    failover_after_s: float = 7.0
     reconnect_jitter: float = 0.2
     healthy_s: float = 10.0
     max_lead_ms: float = 120_000.0

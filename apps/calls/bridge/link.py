@@ -1,7 +1,7 @@
 """The way to the voice AI: opened, lost, opened again, and when that does not help, to the next one of the plan."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 import structlog
@@ -121,7 +121,7 @@ class AiLink:
             metrics.SESSIONS_ACTIVE.labels(engine.provider).inc()
             try:
                 self._sink.joined(engine.provider, self.brief.model)
-                error = await self._keep_up(talk, has_next=n + 1 < len(engines))
+                error = await self._keep_up(talk, others=engines[n + 1 :])
             finally:
                 metrics.SESSIONS_ACTIVE.labels(engine.provider).dec()
             self._let_go()
@@ -161,12 +161,17 @@ class AiLink:
             await self.ai.change(self.brief)
 
     # ── One provider ────────────────────────────────────────────────────────────────────────────────────────
-    async def _keep_up(self, talk: Talk, *, has_next: bool) -> VoiceAIError:
-        """Hold the conversation by one provider, opened as often as it takes; why that came to an end."""
+    async def _keep_up(self, talk: Talk, *, others: Sequence[Engine]) -> VoiceAIError:
+        """Hold the conversation by one provider, opened as often as it takes; why that came to an end.
+
+        others: who may take over.
+        """
+        has_next = bool(others)
         delays_s = self._limits.reconnect_delays_s
         if has_next:
             delays_s = delays_s[: self._limits.tries_before_failover]
         n_tries = n_silent = 0
+        away_since: float | None = None
         try:
             self._ai = self._voice_ai_for(self.provider)
         except VoiceAIError as error:
@@ -176,7 +181,7 @@ class AiLink:
             opened_at: float | None = None
             try:
                 await self._open(talk, n_tries)
-                opened_at = self._clock()
+                opened_at, away_since = self._clock(), None
                 await self._listen(talk)
                 self._part(talk)
             except VoiceAIError as error:
@@ -184,15 +189,38 @@ class AiLink:
                 if lasted_s > self._limits.healthy_s and error.code != SILENT:
                     n_tries = 0
                 n_silent = n_silent + 1 if error.code == SILENT else 0
+                away_since = away_since if away_since is not None else self._clock()
                 self._lost(talk, error)
                 # Nobody waits long for an answer from a provider that is shut, or there and dumb, if there is another.
                 is_hopeless = has_next and (error.code == "circuit_open" or n_silent > 1)
-                if not error.retryable or is_hopeless or n_tries >= len(delays_s):
+                is_over = n_tries >= len(delays_s) or self._takes_too_long(n_tries, away_since, others)
+                if not error.retryable or is_hopeless or is_over:
                     metrics.RECONNECTS.labels(self.provider, "failed").inc()
                     return error
                 spread = self._limits.reconnect_jitter * (2 * self._jitter() - 1)
                 await self._sleep(delays_s[n_tries] * (1 + spread))
                 n_tries += 1
+
+    def _takes_too_long(self, n_tries: int, away_since: float, others: Sequence[Engine]) -> bool:
+        """Whether the caller is better served by another provider that is there, than by one try more.
+
+        It is the waits that count, and the time that the tries themselves took; not what chance made of the waits.
+        """
+        if not any(self._is_there(engine.provider) for engine in others):
+            return False
+        limits = self._limits
+        waits_s = limits.reconnect_delays_s[: n_tries + 1]
+        will_take_s = self._clock() - away_since + waits_s[-1]
+        may_take_s = limits.failover_after_s
+        return sum(waits_s) > may_take_s or will_take_s > may_take_s * (1 + limits.reconnect_jitter)
+
+    def _is_there(self, provider: str) -> bool:
+        """Whether it can be asked at all, and has answered when it was asked last."""
+        try:
+            self._voice_ai_for(provider)
+        except VoiceAIError:
+            return False
+        return breaker.state_of(provider) == "closed"
 
     async def _open(self, talk: Talk, n_tries: int) -> None:
         began = self._clock()

@@ -27,7 +27,10 @@ OPEN = VoiceAIError("circuit_open", retryable=True)
 
 @pytest.fixture(autouse=True)
 def _breakers():
-    for service in ("fake", "first", "second", "third"):
+    for service in (services := ("fake", "first", "second", "third")):
+        breaker.close(service)
+    yield
+    for service in services:
         breaker.close(service)
 
 
@@ -302,7 +305,7 @@ async def test_when_the_tries_run_out_the_next_provider_goes_on_with_what_was_sa
     )
     pair.ai.open_errors = [LOST] * 9
     await pair.lose()
-    await pair.wait(31.1)
+    await pair.wait(7.1)
     second = pair.ais["second"]
     assert second.opened == [[PastTurn("ai", "How can I help?"), PastTurn("caller", "I moved.")]]
     [(_, prompt)] = second.all("speak")
@@ -314,6 +317,72 @@ async def test_when_the_tries_run_out_the_next_provider_goes_on_with_what_was_sa
     await pair.hears(FRAME)
     assert second.heard[-1] == FRAME
     assert pair.is_running
+
+
+@pytest.mark.parametrize(
+    ("after_s", "tries", "tried_s"),
+    [(7.0, 5, 7), (7.9, 5, 7), (3.0, 5, 3), (0.0, 5, 0), (31.0, 5, 31), (100.0, 5, 31), (31.0, 2, 3)],
+)
+@pytest.mark.parametrize("jitter", [0.0, 0.5, 1.0])
+async def test_a_caller_waits_no_longer_than_need_be_while_somebody_else_is_there(after_s, tries, tried_s, jitter):
+    talk = Conversation(
+        providers=("first", "second"), jitter=jitter, failover_after_s=after_s, tries_before_failover=tries
+    ).start()
+    await talk.settle()
+    talk.ai.open_errors = [LOST] * 9
+    began = talk.clock.now
+    await talk.lose()
+    while not talk.ais["second"].opened:
+        await talk.wait(0.1)
+    assert talk.clock.now - began == pytest.approx(tried_s * (0.8 + 0.4 * jitter), abs=0.25)
+    await talk.hang_up()
+
+
+async def test_with_nobody_who_could_take_over_the_lost_one_is_tried_to_the_end(pair):
+    breaker.open("second", for_s=600.0)
+    pair.ai.open_errors = [LOST] * 9
+    await pair.lose()
+    await pair.wait(30.0)
+    assert pair.sink.providers == ["first"]
+    assert len(pair.ai.open_errors) == 5
+    breaker.close("second")
+    await pair.wait(1.2)
+    assert pair.sink.providers == ["first", "second"]
+
+
+async def test_who_has_no_credentials_cannot_take_over():
+    talk = Conversation(providers=("first", "second")).start()
+    await talk.settle()
+    talk.ais["second"] = None
+    talk.ai.open_errors = [LOST] * 9
+    await talk.lose()
+    await talk.wait(30.0)
+    assert talk.sink.providers == ["first"]
+    await talk.hang_up()
+
+
+async def test_it_is_enough_that_one_of_several_could_take_over():
+    talk = Conversation(providers=("first", "second", "third")).start()
+    await talk.settle()
+    breaker.open("second", for_s=600.0)
+    talk.ais["second"].open_errors = [OPEN]
+    talk.ai.open_errors = [LOST] * 9
+    await talk.lose()
+    await talk.wait(7.1)
+    assert talk.sink.providers == ["first", "second", "third"]
+    assert len(talk.ais["third"].opened) == 1
+    await talk.hang_up()
+
+
+async def test_time_that_the_tries_themselves_take_counts(pair):
+    async def hang(*_given):
+        await pair.clock.sleep(8.0)
+        raise LOST
+
+    pair.ai.open = hang
+    await pair.lose()
+    await pair.wait(1.0 + 8.0 + 0.1)
+    assert pair.sink.providers == ["first", "second"]
 
 
 @pytest.mark.parametrize("error", [OPEN, REFUSED])
