@@ -16,10 +16,9 @@ from apps.calls.media.frames import (
 )
 from apps.calls.voice_ai.base import PastTurn, VoiceBrief
 
+_HAS_RESPONSE: Final = "conversation_already_has_active_response"
 # Answers to something that has already happened: nobody needs to know.
-_HARMLESS: Final = frozenset(
-    {"response_cancel_not_active", "conversation_already_has_active_response", "input_audio_buffer_commit_empty"}
-)
+_HARMLESS: Final = frozenset({"response_cancel_not_active", _HAS_RESPONSE, "input_audio_buffer_commit_empty"})
 _FATAL: Final = frozenset({"session_expired", "insufficient_quota", "invalid_api_key", "account_deactivated"})
 # Models that take a list of languages to expect.
 _TAKES_LANGUAGES: Final = frozenset({"gpt-transcribe", "gpt-live-transcribe"})
@@ -39,6 +38,12 @@ class Refused(Exception):
         self.message = str(error.get("message") or "")[:200]
         self.param = str(error.get("param") or "")
         super().__init__(self.code)
+
+
+def is_crossed(event: Mapping[str, Any], event_id: str) -> bool:
+    """Whether an error event says that the response asked for by that event of ours crossed with another one."""
+    error = event.get("error") or {}
+    return error.get("code") == _HAS_RESPONSE and error.get("event_id") == event_id
 
 
 def session_change(brief: VoiceBrief, *, transcription_model: str) -> dict[str, Any]:

@@ -81,6 +81,8 @@ class OpenAIRealtime:
         self._dead_responses: set[str] = set()
         self._open_tools: set[str] = set()
         self._next_response: dict[str, Any] | None = None
+        self._asked_for: dict[str, Any] = {}
+        self._n_asked = 0
 
     @property
     def n_dropped(self) -> int:
@@ -229,7 +231,14 @@ class OpenAIRealtime:
             return
         wanted, self._next_response = self._next_response, None
         self._is_responding = True
-        await self._send({"type": "response.create", "response": wanted} if wanted else {"type": "response.create"})
+        self._n_asked += 1
+        self._asked_for = wanted
+        asked = {"type": "response.create", "event_id": self._ask_id}
+        await self._send({**asked, "response": wanted} if wanted else asked)
+
+    @property
+    def _ask_id(self) -> str:
+        return f"ask_{self._n_asked}"
 
     # ── From the provider ───────────────────────────────────────────────────────────────────────────────────
     async def events(self) -> AsyncIterator[AiEvent]:
@@ -306,8 +315,11 @@ class OpenAIRealtime:
             self._is_caller_speaking = False
             # The provider answers the caller by itself; a response owed for a tool is part of that answer.
             self._next_response = None if self._next_response == {} else self._next_response
-        elif kind == "error" and not self._response_id:
-            self._is_responding = False
+        elif kind == "error":
+            if not self._response_id:
+                self._is_responding = False
+            elif wire.is_crossed(event, self._ask_id):  # it had just begun to answer the caller by itself
+                self._next_response = self._next_response or self._asked_for or None
 
 
 def _audio_message(text: str) -> bytes:

@@ -234,6 +234,29 @@ async def test_no_response_is_asked_for_while_one_is_running(provider, ai):
         assert (await wire.until("response.create"))["response"] == {"instructions": "Say goodbye."}
 
 
+async def test_a_prompt_that_crosses_with_an_answer_of_the_providers_own_comes_after_it(provider, ai):
+    await ai.open(BRIEF)
+    wire = provider.wires[0]
+    async with reading(ai) as frames:
+        await ai.speak("Say goodbye.")
+        asked = await wire.until("response.create")
+        crossed = {"code": "conversation_already_has_active_response", "event_id": asked["event_id"]}
+        await wire.send(
+            {"type": "response.created", "response": {"id": "r1"}},
+            {"type": "error", "error": {**crossed, "event_id": "another"}},
+            {"type": "error", "error": crossed},
+            {"type": "response.done", "response": {"id": "r1", "status": "completed", "output": []}},
+        )
+        await until(lambda: len(wire.of("response.create")) == 2)
+        assert wire.of("response.create")[1]["response"] == {"instructions": "Say goodbye."}
+        await wire.send(
+            {"type": "response.created", "response": {"id": "r2"}},
+            {"type": "response.done", "response": {"id": "r2", "status": "completed", "output": []}},
+        )
+        await until(lambda: len(frames) == 3)
+    assert len(wire.of("response.create")) == 2
+
+
 async def test_a_cut_tells_how_much_was_heard(provider, ai):
     await ai.open(BRIEF)
     await ai.cut("a1", 1240)
