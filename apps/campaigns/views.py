@@ -1,5 +1,7 @@
 """Campaign pages: the list, one campaign in its tabs, its form, and the buttons that move it."""
 
+from typing import cast
+
 from django.contrib import messages
 from django.db import transaction
 from django.forms import BaseInlineFormSet
@@ -62,7 +64,7 @@ def campaign_detail(request: HttpRequest, pk: int) -> HttpResponseBase:
     campaign = _visible(request, pk)
     context = _frame(request, campaign, "detail")
     context["why"] = selectors.why_not_dialled(campaign)
-    context["carriers_words"] = _carriers_words(context["card"])
+    context["carriers_words"] = _carriers_words(cast("selectors.CampaignCard", context["card"]))
     return render(request, "campaigns/detail.html", context)
 
 
