@@ -86,7 +86,7 @@ def _obey(message: Message, text: InboundText) -> str:
         case Keyword.STOP:
             is_news = _stop(message)
             return "" if is_answered or not is_news else replies.stopped(language)
-        case Keyword.START:
+        case Keyword.START if not _was_stopped_since(message):
             proof = f"{text.body.strip()[:40]!r} by text message #{message.pk}"
             is_news = opt_in(phone=message.remote_phone, channel=Channel.SMS, source=DncSource.TEXT, proof=proof)
             return "" if is_answered or not is_news else replies.started(language)
@@ -104,6 +104,15 @@ def _stop(message: Message) -> bool:
         phone=message.remote_phone, channels=[Channel.SMS], source=DncSource.TEXT, note=f"text message #{message.pk}"
     )
     return is_news
+
+
+def _was_stopped_since(message: Message) -> bool:
+    """Whether the person wrote a STOP after it: carriers deliver in no particular order."""
+    if message.sent_at is None:
+        return False
+    return Message.objects.filter(
+        remote_phone=message.remote_phone, keyword=Keyword.STOP, sent_at__gt=message.sent_at
+    ).exists()
 
 
 def _was_helped(message: Message) -> bool:

@@ -1,4 +1,7 @@
+from datetime import timedelta
+
 import pytest
+from django.utils import timezone
 
 from apps.contacts.models import Channel, Consent, DncEntry, DncSource
 from apps.messaging.channels.base import InboundText
@@ -93,6 +96,15 @@ def test_start_takes_back_a_stop_by_text_with_a_new_consent(write, person):
     consent = Consent.objects.get(phone=person.phone, channel="sms", withdrawn_at__isnull=True)
     assert consent.is_written
     assert "START" in consent.source
+
+
+def test_a_start_that_is_delivered_after_a_later_stop_comes_too_late(write, person):
+    began = timezone.now()
+    for body, after_s in (("STOP", 0), ("STOP", 20), ("START", 10)):
+        write(body, at=began + timedelta(seconds=after_s))
+    assert entries(person) == [("sms", "text")]
+    write("START", at=began + timedelta(seconds=30))
+    assert entries(person) == []
 
 
 @pytest.mark.parametrize("source", [DncSource.AI_CALL, DncSource.MANUAL, DncSource.IMPORT])
