@@ -75,6 +75,12 @@ def test_a_token_opens_one_stream(leg):
     assert refused.value.reason == "unknown_token"
 
 
+def test_a_token_is_of_no_use_at_another_carriers_door(leg):
+    with pytest.raises(StreamRefused):
+        load_plan(leg.media_token, "telnyx")
+    assert load_plan(leg.media_token, "twilio").leg_id == leg.pk
+
+
 def test_a_first_stream_has_no_past(leg):
     Turn.objects.create(call=leg.call, speaker="ai", text="?", item_id="a", started_ms=0, ended_ms=1, at=timezone.now())
     plan = load_plan(leg.media_token, "twilio")

@@ -64,7 +64,7 @@ def test_threads_together_keep_the_pace_and_never_exceed_it(per_second, n_thread
     starts = _starts(uuid.uuid4().hex, per_second=per_second, n_threads=n_threads, for_s=3)
     assert _most_within(starts, 1.0) <= per_second
     pace = (len(starts) - 1) / (starts[-1] - starts[0])
-    assert per_second * 0.9 <= pace <= per_second * 1.002
+    assert pace >= per_second * 0.9  # between its ends, of which the first may come late: above it only seems
 
 
 def test_a_fraction_of_a_start_per_second_is_kept():
@@ -104,6 +104,18 @@ def test_a_faster_pace_counts_at_once():
     before = time.monotonic()
     assert wait_turn(key, per_second=50, max_wait_s=1)
     assert time.monotonic() - before < 1.1
+
+
+def test_turns_that_were_overslept_are_not_made_up_for_at_once():
+    key = uuid.uuid4().hex
+    turns = [near_turn(key, per_second=2, max_wait_s=5) for _ in range(3)]
+    time.sleep(0.1)  # all three have come by now
+    with _granted(key) as starts:
+        for turn in turns:
+            assert turn is not None
+            turn.start()
+    assert len(starts) == 3
+    assert starts[2] - starts[0] > 1
 
 
 def test_keys_do_not_wait_for_each_other():

@@ -157,6 +157,17 @@ def test_ten_megabytes_are_not_read(client, carrier):
     assert answer.status_code in {413}
 
 
+def test_texts_are_heard_from_listed_networks_only(twilio, telnyx_hook, settings):
+    message, before = sent(), refused(Layer.ADDRESS)
+    settings.TELNYX_WEBHOOK_IPS = settings.TWILIO_WEBHOOK_IPS = ["192.76.120.128/26"]
+    assert telnyx_hook("", telnyx.event("message.received")).status_code == 403
+    assert twilio(f"status/{message.token}", status_form(message, "delivered")).status_code == 403
+    assert refused(Layer.ADDRESS) == before + 2
+    settings.TELNYX_WEBHOOK_IPS = settings.TWILIO_WEBHOOK_IPS = ["127.0.0.1"]
+    assert telnyx_hook("", telnyx.event("message.received")).status_code == 204
+    assert twilio(f"status/{message.token}", status_form(message, "delivered")).status_code == 204
+
+
 def test_only_posts_are_taken(client):
     for path in ("twilio/texts/inbound", "telnyx/texts", "telnyx/texts/x", "twilio/texts/status/x"):
         assert client.get(f"/hooks/{path}").status_code == 405

@@ -167,6 +167,15 @@ def test_the_token_in_the_url_wins_over_a_guess_by_numbers():
     assert (guessed.state, guessed.carrier_call_id) == (LegState.UNKNOWN, None)
 
 
+def test_a_call_that_another_leg_talks_in_is_nobody_elses():
+    talking, doubtful = make_leg(LegState.ANSWERED), make_leg(LegState.UNKNOWN)
+    news = LineNews(talking.carrier_call_id, LineStatus.COMPLETED, at(9), key="k:1", duration_s=5)
+    assert not progress.leg_progressed(doubtful.pk, news)
+    talking.refresh_from_db()
+    doubtful.refresh_from_db()
+    assert (talking.state, doubtful.state, doubtful.carrier_call_id) == (LegState.ANSWERED, LegState.UNKNOWN, None)
+
+
 def test_a_leg_that_was_written_off_and_rings_all_the_same_is_hung_up(queue, django_capture_on_commit_callbacks):
     leg = make_leg(LegState.UNKNOWN)
     leg.call = Call.objects.get(pk=leg.call_id)
