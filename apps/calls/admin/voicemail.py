@@ -7,6 +7,7 @@ from django.core.exceptions import ValidationError
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.safestring import SafeString
+from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.models import Language, User
@@ -46,11 +47,13 @@ class RecordedMessageField(forms.FileField):
             label=_("Recorded message"),
             required=False,
             widget=RecordedMessageInput(attrs={"accept": ".wav,audio/wav,audio/x-wav"}),
-            help_text=_(
-                "Played after the beep instead of having the text above spoken; write there what it says, for the "
-                "transcript. A WAV file of at most %(seconds)d seconds."
-            )
-            % {"seconds": voicemail_recordings.LONGEST_S},
+            help_text=format_lazy(
+                _(
+                    "Played after the beep instead of having the text above spoken; write there what it says, for the "
+                    "transcript. A WAV file of at most {seconds} seconds."
+                ),
+                seconds=voicemail_recordings.LONGEST_S,
+            ),
         )
 
     def to_python(self, data: Any) -> Any:
