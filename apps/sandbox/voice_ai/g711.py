@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 import numpy as np
@@ -133,3 +134,10 @@ class Pcm16kIn:
                 return encode(np.ascontiguousarray(found))
         halved = np.convolve(signal, _HALVING, mode="valid")[::2]
         return encode(np.clip(np.rint(halved), -32768, 32767).astype(np.int16))
+
+
+def decoder_of(audio_type: str) -> Callable[[bytes], bytes]:
+    """From a format of the Realtime API to μ-law, piece by piece."""
+    if audio_type == "audio/pcm":
+        return Pcm24kIn()
+    return alaw_to_mulaw if audio_type == "audio/pcma" else bytes

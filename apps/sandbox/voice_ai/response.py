@@ -12,6 +12,7 @@ from typing import Any, Final
 import orjson
 
 from .conversation import Conversation, Item, new_id
+from .faults import Fault
 from .g711 import BYTES_PER_MS, mulaw_to_alaw, pcm24k_of
 from .scene import Call, Reply, Say
 from .usage import Tokens, ai_audio_tokens, response_usage, text_tokens
@@ -44,6 +45,16 @@ class Failure:
     type: str
     code: str
     message: str
+
+
+def failure_of(fault: Fault) -> Failure:
+    """As it was ordered."""
+    settings = fault.settings
+    return Failure(
+        settings.get("type", "server_error"),
+        settings.get("code", "server_error"),
+        settings.get("message", "The server had an error while processing your request. Sorry about that!"),
+    )
 
 
 @dataclass(slots=True, eq=False)

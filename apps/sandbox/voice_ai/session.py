@@ -15,16 +15,17 @@ import orjson
 from .brain import decide
 from .checks import Refused
 from .client_events import APPEND, appended_audio, checked, decoded, parsed
-from .conversation import Conversation, Item, item_from_client, new_id
+from .conversation import Conversation, Item, new_id
 from .faults import Fault, FaultsInForce
-from .g711 import BYTES_PER_MS, Pcm24kIn, alaw_to_mulaw
+from .g711 import BYTES_PER_MS, Pcm24kIn, decoder_of
 from .item_events import known_item, new_item, truncate
-from .memory import Record, report, turns_of
-from .response import CHUNK_MS, Delivery, Failure, Response
-from .scene import Reply, Scene
+from .memory import Record, report
+from .reading import prompt_of, scene_of
+from .response import CHUNK_MS, Delivery, Response, failure_of
+from .scene import Reply
 from .session_config import new_session, updated, vad_settings
 from .transcription import transcription_events
-from .usage import Tokens, cached_part, text_tokens
+from .usage import Tokens, cached_part, rate_limits
 from .vad import AudioBuffer, Heard, IdleTimeout, SpeechStarted
 from .world import World
 
@@ -34,7 +35,6 @@ _THINKING_S: Final = 0.3
 _TIMES_REAL_TIME: Final = 6  # how much faster than speech the audio is made
 _TRANSCRIPTION_S: Final = (0.05, 0.7)  # before the reply, after it has begun: both happen
 _SHORTEST_COMMIT_MS: Final = 100
-_TOKENS_PER_MINUTE: Final = 2_000_000
 
 
 class Session:
@@ -161,7 +161,7 @@ class Session:
         )
         after = self.config["audio"]["input"]["format"]
         if before != after:
-            self._to_mulaw = _decoder(after["type"])
+            self._to_mulaw = decoder_of(after["type"])
         self._buffer.configure(vad_settings(self.config))
         self.emit("session.updated", session=self.config)
         if not self._was_configured:
@@ -251,7 +251,7 @@ class Session:
 
     def _hear_item(self, item: Item, part: dict[str, Any]) -> None:
         data = decoded(part.pop("audio"), "item.content[0].audio")
-        item.audio = _decoder(self.config["audio"]["input"]["format"]["type"])(data)
+        item.audio = decoder_of(self.config["audio"]["input"]["format"]["type"])(data)
         item.heard = self.world.index().recognise(item.audio)
         part.setdefault("transcript", None)
 
@@ -312,7 +312,7 @@ class Session:
         output = self.config["audio"]["output"] | params.get("audio", {}).get("output", {})
         modalities = params.get("output_modalities", self.config["output_modalities"])
         most = params.get("max_output_tokens", self.config["max_output_tokens"])
-        prompt = self._prompt(params)
+        prompt = prompt_of(self.config, params, self.conversation)
         slow = self._faults.take("slow", self._n_responses)
         failed = self._faults.take("response_failed", self._n_responses)
         response = Response(
@@ -335,7 +335,7 @@ class Session:
             voice=output["voice"],
             on_audio=self._sent_audio,
             on_done=self._response_done,
-            failure=_failure(failed) if failed is not None else None,
+            failure=failure_of(failed) if failed is not None else None,
         )
         if is_aside:
             self._aside.add(response)
@@ -345,46 +345,13 @@ class Session:
         self._is_stalled = self._is_stalled or self._faults.take("stall", self._n_responses) is not None
         self._tell_limits(prompt)
 
-    def _prompt(self, params: dict[str, Any]) -> Tokens:
-        instructions = params.get("instructions") or self.config["instructions"]
-        tools = params.get("tools", self.config["tools"])
-        fixed = Tokens(text_tokens(instructions) + text_tokens(orjson.dumps(tools).decode() if tools else ""))
-        if "input" in params:
-            return fixed + Tokens(sum(text_tokens(orjson.dumps(entry).decode()) for entry in params["input"]))
-        return fixed + self.conversation.tokens()
-
     def _tell_limits(self, prompt: Tokens) -> None:
         used = sum(self.record.usage[name] for name in ("input_tokens", "output_tokens")) + prompt.total
-        left = max(0, _TOKENS_PER_MINUTE - used)
-        limits = [
-            {"name": "requests", "limit": 20_000, "remaining": 20_000 - self._n_responses, "reset_seconds": 0.003},
-            {
-                "name": "tokens",
-                "limit": _TOKENS_PER_MINUTE,
-                "remaining": left,
-                "reset_seconds": round(60 * used / _TOKENS_PER_MINUTE, 3),
-            },
-        ]
-        self.emit("rate_limits.updated", rate_limits=limits)
+        self.emit("rate_limits.updated", rate_limits=rate_limits(self._n_responses, used))
 
     def _decide(self, params: dict[str, Any]) -> Reply:
-        history = turns_of(() if "input" in params else self.conversation.items, self.world.line_of)
-        given = [
-            item_from_client(entry) for entry in params.get("input") or () if entry.get("type") != "item_reference"
-        ]
-        history += turns_of(given, self.world.line_of)
-        return decide(
-            Scene(
-                instructions=self.config["instructions"],
-                tools=params.get("tools", self.config["tools"]),
-                history=history,
-                now=self.world.now(),
-                tool_choice=params.get("tool_choice", self.config["tool_choice"]),
-                may_call_in_parallel=self.config.get("parallel_tool_calls", True),
-                told=params.get("instructions", ""),
-                is_out_of_band=params.get("conversation") == "none",
-            )
-        )
+        world = self.world
+        return decide(scene_of(self.config, params, self.conversation, line_of=world.line_of, now=world.now()))
 
     def _sent_audio(self, n_bytes: int) -> None:
         self._has_spoken = True
@@ -396,12 +363,9 @@ class Session:
             self._hang_up(fault.settings.get("code", 1011), fault.settings.get("reason", ""))
 
     def _response_done(self, response: Response) -> None:
-        for name in ("input_tokens", "output_tokens", "cached_tokens"):
-            self.record.usage[name] += {
-                "input_tokens": response.prompt.total,
-                "output_tokens": response.output.total,
-                "cached_tokens": response.cached.total,
-            }[name]
+        self.record.usage["input_tokens"] += response.prompt.total
+        self.record.usage["output_tokens"] += response.output.total
+        self.record.usage["cached_tokens"] += response.cached.total
         if response is not self._response:
             self._aside.discard(response)
             return
@@ -433,18 +397,3 @@ class Session:
 
     def report(self) -> dict[str, Any]:
         return report(self.record, self.conversation.items, self.world.line_of)
-
-
-def _decoder(audio_type: str) -> Callable[[bytes], bytes]:
-    if audio_type == "audio/pcm":
-        return Pcm24kIn()
-    return alaw_to_mulaw if audio_type == "audio/pcma" else bytes
-
-
-def _failure(fault: Fault) -> Failure:
-    settings = fault.settings
-    return Failure(
-        settings.get("type", "server_error"),
-        settings.get("code", "server_error"),
-        settings.get("message", "The server had an error while processing your request. Sorry about that!"),
-    )

@@ -10,6 +10,8 @@ from math import ceil
 from typing import Any, Final
 
 _CACHE_BLOCK: Final = 64
+_REQUESTS_PER_MINUTE: Final = 20_000
+_TOKENS_PER_MINUTE: Final = 2_000_000
 
 
 def text_tokens(text: str) -> int:
@@ -74,3 +76,21 @@ def transcription_usage(model: str, audio_ms: float, transcript: str) -> dict[st
         "input_token_details": {"text_tokens": 0, "audio_tokens": heard},
         "output_tokens": written,
     }
+
+
+def rate_limits(n_requests: int, n_tokens: int) -> list[dict[str, Any]]:
+    """What an account may still use this minute, after so much."""
+    return [
+        {
+            "name": "requests",
+            "limit": _REQUESTS_PER_MINUTE,
+            "remaining": _REQUESTS_PER_MINUTE - n_requests,
+            "reset_seconds": 0.003,
+        },
+        {
+            "name": "tokens",
+            "limit": _TOKENS_PER_MINUTE,
+            "remaining": max(0, _TOKENS_PER_MINUTE - n_tokens),
+            "reset_seconds": round(60 * n_tokens / _TOKENS_PER_MINUTE, 3),
+        },
+    ]

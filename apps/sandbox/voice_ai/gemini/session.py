@@ -17,14 +17,16 @@ from ..brain import decide
 from ..conversation import Conversation, Item, new_id
 from ..faults import Fault, FaultsInForce
 from ..g711 import Pcm16kIn
-from ..memory import Record, report, turns_of
-from ..scene import Reply, Scene
-from ..usage import Tokens, text_tokens
-from ..vad import AudioBuffer, Heard, IdleTimeout, SpeechStarted, VadSettings
+from ..memory import Record, report
+from ..scene import Reply
+from ..usage import Tokens
+from ..vad import AudioBuffer, Heard, IdleTimeout, SpeechStarted
 from ..world import World
 from .answer import Answer
 from .handles import Handles
 from .messages import Unusable, functions_of, parsed, require_modern, sound_of, text_of
+from .setup import prompt_of, scene_of, vad_settings
+from .transcription import transcription_messages
 from .usage import usage_metadata
 
 LONGEST_S: Final = 600
@@ -32,12 +34,9 @@ _NOTICE_S: Final = 60
 EXPIRED: Final = "Deadline expired before operation could complete."
 _THINKING_S: Final = 0.3
 _TRANSCRIPTION_S: Final = (0.05, 0.7)  # before the answer, after it has begun: both happen
-_REGIONS: Final = {"en": "en-US", "es": "es-ES", "cs": "cs-CZ"}
 _STAGE: Final = re.compile(r"\[(.*)\]", re.DOTALL)
 """Words in brackets are the client's directions, not the caller's."""
 _SAID_NOTHING: Final = re.compile(r"said nothing|no ha dicho nada|nic neříká", re.IGNORECASE)
-_DEFAULT_SILENCE_MS: Final = 500
-_THRESHOLDS: Final = {"START_SENSITIVITY_HIGH": 0.5, "START_SENSITIVITY_LOW": 0.8}
 
 
 class Session:
@@ -154,8 +153,7 @@ class Session:
                 self.conversation.add(item)
             self.record.resumed_from = handle
         self._is_telling_history = setup.get("history_config", {}).get("initial_history_in_client_content", False)
-        detection = setup.get("realtime_input_config", {}).get("automatic_activity_detection", {})
-        self._buffer.configure(None if detection.get("disabled") else _vad(detection))
+        self._buffer.configure(vad_settings(setup))
         self.emit({"setupComplete": {"sessionId": self.id}})
         self._later(LONGEST_S - _NOTICE_S, lambda: self._go_away(_NOTICE_S))
         self._later(LONGEST_S, self._expire)
@@ -232,14 +230,9 @@ class Session:
         if "input_audio_transcription" not in self.setup or is_lost or heard is None or not heard.text:
             return
         item.content[0]["transcript"] = heard.text
-        language = _REGIONS.get(heard.language or "")
-        half = heard.text.find(" ", len(heard.text) // 2) + 1
-        pieces = [piece for piece in (heard.text[:half], heard.text[half:]) if piece]
-        for n, piece in enumerate(pieces):
-            told: dict[str, Any] = {"text": piece} | ({"languageCode": language} if language else {})
-            if n == len(pieces) - 1 and self._n_transcripts % 3:  # it does not always say that it is done
-                told["finished"] = True
-            self.emit({"serverContent": {"inputTranscription": told}})
+        # It does not always say that it is done.
+        for message in transcription_messages(heard, says_when_done=self._n_transcripts % 3 != 0):
+            self.emit(message)
 
     # Text in
 
@@ -337,7 +330,7 @@ class Session:
             transcribes="output_audio_transcription" in self.setup,
             latency_s=(_THINKING_S + (slow.settings.get("delay_ms", 5000) / 1000 if slow else 0)) / self.world.speed,
             speed=self.world.speed,
-            prompt=self._prompt() + (before.prompt if before is not None else Tokens()),
+            prompt=prompt_of(self.setup, self.conversation) + (before.prompt if before is not None else Tokens()),
             output=before.output if before is not None else Tokens(),
             decide=lambda: self._decide(told),
             on_sound=self._sounded,
@@ -351,24 +344,9 @@ class Session:
         reason = str(fault.settings.get("code", "RESPONSE_REJECTED")).upper()
         self.emit({"serverContent": {"turnComplete": True, "turnCompleteReason": reason, "interactionStatus": "IDLE"}})
 
-    def _prompt(self) -> Tokens:
-        tools = self.setup.get("tools")
-        fixed = text_tokens(self._instructions) + (text_tokens(orjson.dumps(tools).decode()) if tools else 0)
-        return Tokens(fixed) + self.conversation.tokens()
-
-    @property
-    def _instructions(self) -> str:
-        return text_of(self.setup.get("system_instruction"))
-
     def _decide(self, told: str) -> Reply:
-        scene = Scene(
-            instructions=self._instructions,
-            tools=functions_of(self.setup.get("tools", [])),
-            history=turns_of(self.conversation.items, self.world.line_of),
-            now=self.world.now(),
-            told=told,
-        )
-        return decide(scene)
+        world = self.world
+        return decide(scene_of(self.setup, self.conversation, line_of=world.line_of, now=world.now(), told=told))
 
     def _sounded(self) -> None:
         fault = self._faults.take("disconnect", self._n_answers)
@@ -419,11 +397,3 @@ class Session:
 
     def report(self) -> dict[str, Any]:
         return report(self.record, self.conversation.items, self.world.line_of)
-
-
-def _vad(detection: dict[str, Any]) -> VadSettings:
-    return VadSettings(
-        threshold=_THRESHOLDS.get(detection.get("start_of_speech_sensitivity", ""), 0.5),
-        prefix_padding_ms=detection.get("prefix_padding_ms", 100),
-        silence_duration_ms=detection.get("silence_duration_ms", _DEFAULT_SILENCE_MS),
-    )
