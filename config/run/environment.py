@@ -95,7 +95,6 @@ def _at_the_sandbox(
     accounts = secrets_store.sandbox_secrets(layout)
     if given.get("SANDBOX_SPEED", "1") != "1":  # its people talk faster than a line in earnest may
         environment = {"MEDIA_BURST_S": "3600"} | environment
-    environment = _ACCOUNTS_HERE | environment
     environment = environment | {
         "SANDBOX_CARRIER_PORT": str(switches.carrier_port),
         "SANDBOX_AI_PORT": str(switches.ai_port),
@@ -109,17 +108,24 @@ def _at_the_sandbox(
             continue
         for name in [name for name in environment if name.startswith(f"{provider}_")]:
             del environment[name]
-        environment |= bases | _HERE.get(provider, {})
+        limits = {name: given[name] for limit in _LIMITS if (name := f"{provider}_{limit}") in given}
+        environment |= bases | _HERE.get(provider, {}) | limits
         environment |= {name: path for name, path in accounts.items() if name.startswith(f"{provider}_")}
     return environment
 
 
-# What an operator would set for a provider whose webhooks come from an own network, and its application there.
-_HERE = {"TELNYX": {"TELNYX_CONNECTION_ID": "1494404757140276705", "TELNYX_WEBHOOK_IPS": "127.0.0.1/32"}}
-
-
-# The sandbox's accounts may place more than a new one in earnest.
-_ACCOUNTS_HERE = {"TWILIO_CALLS_PER_SECOND": "200", "TELNYX_CALLS_PER_SECOND": "200"}
+# What a person may want to rehearse with.
+_LIMITS = ("CALLS_PER_SECOND", "MAX_CONCURRENT")
+# What an operator would set for the sandbox's accounts: they may place more than a new one in earnest, and webhooks come
+# from this machine.
+_HERE = {
+    "TWILIO": {"TWILIO_CALLS_PER_SECOND": "200"},
+    "TELNYX": {
+        "TELNYX_CALLS_PER_SECOND": "200",
+        "TELNYX_CONNECTION_ID": "1494404757140276705",
+        "TELNYX_WEBHOOK_IPS": "127.0.0.1/32",
+    },
+}
 
 
 def what_numbers_call(origin: str) -> dict[str, str]:

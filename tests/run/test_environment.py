@@ -64,6 +64,13 @@ def test_a_faster_sandbox_is_not_taken_for_a_flood(layout):
     assert _environment(layout, {"SANDBOX_SPEED": "4", "MEDIA_BURST_S": "7"})["MEDIA_BURST_S"] == "7"
 
 
+def test_the_sandboxs_accounts_place_more_calls_than_a_new_one_in_earnest(layout):
+    assert _environment(layout, {})["TWILIO_CALLS_PER_SECOND"] == "200"
+    rehearsed = _environment(layout, {"TWILIO_CALLS_PER_SECOND": "3", "TWILIO_MAX_CONCURRENT": "5"})
+    assert (rehearsed["TWILIO_CALLS_PER_SECOND"], rehearsed["TWILIO_MAX_CONCURRENT"]) == ("3", "5")
+    assert rehearsed["TELNYX_CALLS_PER_SECOND"] == "200"
+
+
 def test_without_the_sandbox_nothing_points_at_it(layout):
     environment = _environment(layout, {"SANDBOX": "0", "TWILIO_ACCOUNT_SID": "ACreal"})
     assert environment["TWILIO_ACCOUNT_SID"] == "ACreal"
