@@ -97,7 +97,10 @@ def forward_leg(leg_id: int) -> None:
     """Pass a call that came in on to its number's target."""
     leg = Leg.objects.select_related("call__number__target").get(pk=leg_id)
     target = leg.call.number.target
-    if leg.state != LegState.ANSWERED or target is None:
+    if leg.state != LegState.ANSWERED or leg.call.transferred_to:
+        return
+    if target is None:  # taken from the number meanwhile
+        request_end(leg.call_id, reason=EndReason.NOT_ANSWERED)
         return
     try:
         transfers.transfer_call(leg.call_id, to=target.e164)

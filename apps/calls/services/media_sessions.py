@@ -89,7 +89,9 @@ def stream_lost(leg_id: int, *, n_lost: int, media_token: str = "", unless_opene
     """
     call, leg = lock_leg(leg_id)
     with call_context(call):
-        if not goes_on(call, leg) or call.transferred_to or leg.state != LegState.ANSWERED or _n_lost(leg) != n_lost:
+        if not goes_on(call, leg) or call.transferred_to or call.virtual_agent_id is None:
+            return None
+        if leg.state != LegState.ANSWERED or _n_lost(leg) != n_lost:
             return None
         if media_token and leg.media_token != media_token:
             return None

@@ -118,13 +118,16 @@ def _dial_or_drop(leg: Leg) -> None:
 
 
 def _reconnect(leg: Leg) -> None:
-    """A live call without audio, at a carrier that will not ask what to do about it: the news of the loss was lost."""
+    """A live call without audio, at a carrier that will not ask what to do about it: what we knew to do was lost."""
     if adapters.capabilities_of(leg.carrier).takes_documents or leg.party != Party.CUSTOMER:
         return
     quiet_since = timezone.now() - timedelta(seconds=settings.LEG_QUIET_S)
     is_silent = leg.media_heartbeat_at is None or leg.media_heartbeat_at < quiet_since
     if leg.state == LegState.ANSWERED and is_silent and not leg.call.end_reason and not leg.call.transferred_to:
-        enqueue("calls.reopen_stream", leg.pk, n_lost_so_far(leg.pk))
+        if leg.call.virtual_agent_id is None:
+            enqueue("calls.forward_leg", leg.pk)
+        else:
+            enqueue("calls.reopen_stream", leg.pk, n_lost_so_far(leg.pk))
 
 
 def _doubt(leg: Leg) -> None:

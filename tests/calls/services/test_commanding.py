@@ -8,7 +8,7 @@ from django.utils import timezone
 from apps.calls import adapters
 from apps.calls.carriers.base import LineNews, LineStatus
 from apps.calls.events import EventKind
-from apps.calls.models import Call, Direction, EndReason, Leg, Party
+from apps.calls.models import Call, Direction, EndReason, Leg, Number, Party, Route, TransferTarget
 from apps.calls.services import commanding, media_sessions, reconcile, transfers
 from apps.calls.services.progress import leg_progressed
 from apps.calls.services.story import tell
@@ -152,6 +152,24 @@ def test_a_live_call_that_fell_silent_unseen_is_reconnected(carrier, run, settin
     assert ("calls.reopen_stream", leg.pk, 0) in run(reconcile.reconcile_leg, leg.pk)
     Leg.objects.filter(pk=leg.pk).update(media_heartbeat_at=timezone.now())
     assert run(reconcile.reconcile_leg, leg.pk) == []
+
+
+def test_a_call_that_was_not_passed_on_because_somebody_died_is_passed_on(carrier, run, settings):
+    target = TransferTarget.objects.create(code="office", name="Office", kind="number", e164="+12125558100")
+    number = make_number(carrier="telnyx", route=Route.TARGET, target=target)
+    call = make_call(number=number, direction=Direction.INBOUND)
+    Call.objects.filter(pk=call.pk).update(virtual_agent=None)
+    leg = make_leg(LegState.ANSWERED, call=call, carrier_call_id=control_id(), quiet_s=settings.LEG_QUIET_S + 5)
+    line = adapters.carrier_for("telnyx")
+    line.fetch = lambda call_id: LineNews(call_id, LineStatus.QUEUED)
+    assert run(reconcile.reconcile_leg, leg.pk) == [("calls.forward_leg", leg.pk)]
+    assert run(commanding.reopen_stream, leg.pk, 0) == [], "there is nobody to open a media socket for"
+    assert media_sessions.n_lost_so_far(leg.pk) == 0
+    Call.objects.filter(pk=call.pk).update(transferred_to=target.e164)
+    assert run(commanding.forward_leg, leg.pk) == [], "it is on its way"
+    Call.objects.filter(pk=call.pk).update(transferred_to="")
+    Number.objects.filter(pk=number.pk).update(target=None, route=Route.REFUSE)
+    assert run(commanding.forward_leg, leg.pk) == [("calls.hang_up_leg", leg.pk)]
 
 
 @pytest.mark.parametrize(
