@@ -100,6 +100,13 @@ def test_a_correction_changes_the_disposition_and_stands_in_the_story(client, al
     assert "Wrong person · heard it · Alice North" in page
 
 
+def test_where_nothing_was_found_out_the_corrections_propose_nothing(client, alice):
+    make_disposition("interested")
+    client.force_login(alice)
+    page = client.get(reverse("calls:detail", args=[_ended().pk])).content.decode()
+    assert page.count('<option value="" selected>') == 2
+
+
 def test_ending_a_call_is_asked_for_once(client, alice):
     leg = make_leg(LegState.ANSWERED)
     client.force_login(alice)
