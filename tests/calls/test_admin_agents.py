@@ -39,6 +39,7 @@ def agent_form(*, fallbacks: tuple[dict[str, str], ...] = (), **other):
         "on_screener": "answer",
         "on_ivr": "talk",
         "on_silence": "talk",
+        "recorded_by": "bridge",
         "tools": ["end_call", "opt_out"],
         "provider": "openai",
         "model": "gpt-realtime-2.1",
@@ -281,3 +282,9 @@ def test_supervisors_do_not_try_tools(client, alice):
     client.force_login(alice, backend="apps.accounts.backends.RoleBackend")
     tool = make_http_tool()
     assert client.post(reverse("admin:calls_httptool_try", args=[tool.pk]), {"arguments": "{}"}).status_code == 403
+
+
+def test_who_records_is_chosen_with_the_rest(office):
+    assert office.post(ADD, agent_form(is_recorded="on", recorded_by="carrier")).status_code == 302
+    assert VirtualAgent.objects.get().recorded_by == "carrier"
+    assert "recorded_by" in errors_of(office.post(ADD, agent_form(name="Eve", recorded_by="nobody")))
