@@ -9,7 +9,8 @@ class Limits:
 
     max_call_s: the call is over; wrap_up_s before that the AI is told to come to an end. silence_s: nobody speaks.
     media_idle_s: the carrier sends nothing, not even silence. ai_answer_s: the AI is to speak and does not: it is
-    asked, and after twice as long its connection counts as lost. reconnect_delays_s: pauses before each attempt to
+    asked, and after twice as long its connection counts as lost. deaf_s: the same for one that takes none of the
+    caller's sound any more. reconnect_delays_s: pauses before each attempt to
     reach a lost provider; each is lengthened or shortened at random by at most the share reconnect_jitter, so that
     the calls of a process do not all knock at once. tries_before_failover: at most so many of these attempts where
     another provider waits; failover_after_s: and no attempt begins later than this after the loss while that one's
@@ -28,6 +29,7 @@ class Limits:
     silence_s: float = 45.0
     media_idle_s: float = 15.0
     ai_answer_s: float = 8.0
+    deaf_s: float = 4.0
     reconnect_delays_s: tuple[float, ...] = (1.0, 2.0, 4.0, 8.0, 16.0)
     tries_before_failover: int = 5
     failover_after_s: float = 7.0

@@ -16,8 +16,14 @@ from apps.core import breaker
 
 log = structlog.get_logger(__name__)
 
+# Of the sound that came meanwhile: a provider that loses less is slow, and not gone.
+_NEARLY_ALL = 0.8
+_FRAME_MS = 20.0
+
 SILENT = "silent"
 """A connection was open and of no use, however long."""
+DEAF = "deaf"
+"""It took none of the caller's sound any more, and nobody has said that it is gone."""
 
 VoiceAIFor = Callable[[str], VoiceAI]
 Sleep = Callable[[float], Awaitable[object]]
@@ -83,6 +89,8 @@ class AiLink:
         self._lost_at: float | None = None
         self._was_open = False
         self._n_dropped = 0
+        self._taken_at = (0.0, 0.0)
+        self._dropped_before = (0, 0.0)
         self.language = plan.language
         self.engine: Engine = plan.engines[0]
         self.is_open = False
@@ -148,6 +156,18 @@ class AiLink:
         if self._pump is not None:
             self._loss = VoiceAIError(code, retryable=True)
             self._pump.cancel()
+
+    def check_hearing(self, now: float) -> None:
+        """Called now and then: a provider that takes no sound for so long is done without."""
+        n_dropped, heard_ms = self.ai.n_dropped, self._sound.heard_ms
+        n_before, before_ms = self._dropped_before
+        self._dropped_before = (n_dropped, heard_ms)
+        if heard_ms == before_ms:
+            return
+        if (n_dropped - n_before) * _FRAME_MS < _NEARLY_ALL * (heard_ms - before_ms):
+            self._taken_at = (now, heard_ms)
+        elif now - self._taken_at[0] >= self._limits.deaf_s:
+            self.lose(DEAF)
 
     def renew(self) -> None:
         """Open the provider's session anew, before the provider closes it."""
@@ -231,6 +251,7 @@ class AiLink:
         now = self._clock()
         metrics.VOICE_AI_OPEN_SECONDS.labels(self.provider).observe(now - began)
         self.is_open = self._was_open = True
+        self._taken_at = (now, self._sound.heard_ms)
         self.renew_by = None
         if self._lost_at is not None:
             away_s, self._lost_at = now - self._lost_at, None
@@ -282,16 +303,21 @@ class AiLink:
             breaker.count_failure(self.provider)
         if self._lost_at is None:
             self._lost_at = self._clock()
-        self._part(talk)
+        self._part(talk, is_deaf=error.code == DEAF)
         talk.away()
 
-    def _part(self, talk: Talk) -> None:
+    def _part(self, talk: Talk, *, is_deaf: bool = False) -> None:
         """The present connection is over."""
         if self.is_open:
             self.is_open = False
             self.hear = self._miss
             self._stop_catching_up()
+            missed_ms = self._sound.missed_ms
+            if is_deaf:
+                self._sound.rewind(self._taken_at[1])
             talk.lost()
+            if self._sound.missed_ms > missed_ms:  # to be heard again, what waits to be sent included
+                self.ai.forget_unsent()
 
     def _fail_over(self, to: Engine, error: VoiceAIError) -> None:
         metrics.FAILOVERS.labels(self.provider, to.provider).inc()

@@ -93,8 +93,9 @@ JOURNAL_SECONDS = Histogram(
 _LOSS: Final = re.compile(r"(?:(?:listen|think|speak)_)?(?P<what>closed_[1-4]\d{3}|http_[1-5]\d{2}|[a-z_]+)")
 _OWN_LOSSES: Final = frozenset(
     (
-        *("circuit_open", "closed", "cut_short", "empty", "flushes", "internal", "malformed", "no_transcription_model"),
-        *("no_voice", "no_voice_ai", "quota", "refused", "response_failed", "silent", "unknown_model", "unreachable"),
+        *("circuit_open", "closed", "cut_short", "deaf", "empty", "flushes", "internal", "malformed", "no_voice"),
+        *("no_transcription_model", "no_voice_ai", "quota", "refused", "response_failed", "silent", "unknown_model"),
+        *("unreachable",),
         *("voice_ai_not_configured", "insufficient_quota", "rate_limit_exceeded", "server_error", "session_expired"),
     )
 )

@@ -261,6 +261,7 @@ class Session:
             self._watcher.ticked()
             if not link.is_open:
                 continue
+            link.check_hearing(now)
             if running_s > limits.max_call_s - limits.wrap_up_s and not self._is_wrapping_up:
                 self._is_wrapping_up = True
                 await talk.goodbye.farewell("time_limit", SessionEnd(Cause.TIME_LIMIT))

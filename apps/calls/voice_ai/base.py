@@ -102,6 +102,10 @@ class VoiceAI(Protocol):
         """Never waits for a slow provider: audio it cannot take is dropped and counted in n_dropped."""
         ...
 
+    def forget_unsent(self) -> None:
+        """Sound that waits to be sent will be given once more, with what went before it."""
+        ...
+
     @property
     def n_dropped(self) -> int:
         """Frames of caller audio thrown away so far because the provider did not take them."""

@@ -207,6 +207,9 @@ class GeminiLive:
     def _audio_message(self, pcm: bytes) -> bytes:
         return b'{"realtimeInput":{"audio":{"mimeType":"%s","data":"%s"}}}' % (_MIME, b64encode(self._to_16k(pcm)))
 
+    def forget_unsent(self) -> None:
+        self._uplink.forget()
+
     async def speak(self, prompt: str) -> None:
         """Asked for while it speaks, the provider would break off: then the prompt waits its turn."""
         self._prompts.append(prompt)

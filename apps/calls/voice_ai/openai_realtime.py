@@ -177,6 +177,9 @@ class OpenAIRealtime:
     async def send_audio(self, audio: Audio) -> None:
         self._uplink.send(audio.text)
 
+    def forget_unsent(self) -> None:
+        self._uplink.forget()
+
     async def speak(self, prompt: str) -> None:
         await self._create_response({"instructions": prompt})
 

@@ -40,6 +40,11 @@ class Uplink(Generic[T]):
     def detach(self) -> None:
         self._socket = None
 
+    def forget(self) -> None:
+        """What waits is given anew, from an earlier point on."""
+        self.n_dropped += len(self.waiting)
+        self.waiting.clear()
+
     def send(self, frame: T) -> None:
         """Never waits; the oldest frame gives way."""
         waiting = self.waiting

@@ -129,6 +129,9 @@ class FakeAI:
                 raise event
             yield event
 
+    def forget_unsent(self) -> None:
+        self.did.append(("forget",))
+
     async def speak(self, prompt: str) -> None:
         self.did.append(("speak", prompt))
 

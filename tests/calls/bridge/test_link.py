@@ -171,6 +171,7 @@ async def test_sound_of_the_gap_is_given_to_the_provider_when_it_is_back(talk):
     assert talk.ai.heard == [FRAME, *frames]
     await talk.hears(FRAME)
     assert talk.ai.heard[-1] == FRAME
+    assert talk.ai.all("forget") == []
 
 
 async def test_the_gap_is_caught_up_with_in_order_and_not_all_at_once(talk):
@@ -205,6 +206,7 @@ async def test_an_utterance_cut_by_the_loss_is_heard_again_from_its_beginning(ta
         await talk.wait(0.02)
     await talk.says(SpeechStarted("u1", 1000), CallerTranscript("u1", "I would"))
     await talk.lose()
+    assert talk.ai.all("forget") == [("forget",)]  # or the end of it would be heard twice
     heard_before = len(talk.ai.heard)
     for _ in range(100):
         await talk.hears(FRAME)
@@ -401,6 +403,32 @@ async def test_a_provider_that_is_there_and_never_says_a_word_is_replaced_in_the
     await pair.wait(2)
     assert pair.told("failed_over") == [{"from": "first", "to": "second", "error": "silent"}]
     assert len(pair.ai.opened) == 2
+
+
+async def test_a_provider_that_takes_no_sound_any_more_is_done_without_and_hears_it_again(talk):
+    await talk.speaks("a1", "Hello.", 500)
+    for _ in range(4):
+        talk.ai.n_dropped += 45
+        await talk.hears(*[FRAME] * 50)
+        await talk.wait(1.0)
+    assert talk.told("ai_failed") == []
+    for _ in range(2):
+        talk.ai.n_dropped += 45
+        await talk.hears(*[FRAME] * 50)
+        await talk.wait(1.0)
+    await talk.wait(2.0)
+    assert [data["error"] for data in talk.told("ai_failed")] == ["deaf"]
+    assert len(talk.ai.opened) == 2
+    assert len(talk.ai.heard) >= 6 * 50 + 200  # what it had not taken comes once more
+
+
+async def test_a_provider_that_loses_some_sound_is_slow_and_no_more(talk):
+    await talk.speaks("a1", "Hello.", 500)
+    for _ in range(10):
+        talk.ai.n_dropped += 30
+        await talk.hears(*[FRAME] * 50)
+        await talk.wait(1.0)
+    assert len(talk.ai.opened) == 1
 
 
 async def test_a_first_provider_that_cannot_be_had_lets_the_second_one_greet():

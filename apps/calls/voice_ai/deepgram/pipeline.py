@@ -172,6 +172,10 @@ class Deepgram:
     def _give(self, data: bytes) -> bool:
         return self._listener is not None and not self._is_lost and self._listener.send(data)
 
+    def forget_unsent(self) -> None:
+        self._n_dropped += len(self._waiting)
+        self._waiting.clear()
+
     async def speak(self, prompt: str) -> None:
         if self._answers is not None:
             self._answers.owe(prompt)
