@@ -26,12 +26,17 @@ Address = IPv4Address | IPv6Address
 _CHUNK = 8_192
 # Name servers may take their time, whatever we asked for; the request does not wait for them.
 _RESOLVERS = ThreadPoolExecutor(max_workers=8, thread_name_prefix="resolver")
-# IPv6 ranges that lead on to the IPv4 address in their last or middle bits, wherever that is.
-# Set apart for special uses; not every version of Python counts all of it as such.
+# Set apart for special uses; not every version of Python counts all of it as such. The second of IPv6 leads on to an
+# IPv4 address of the network we are in, written anywhere into its bits.
 _SPECIAL = tuple(
-    ip_network(network) for network in ("192.0.0.0/24", "192.88.99.0/24", "198.18.0.0/15", "100.64.0.0/10")
+    ip_network(network)
+    for network in (
+        *("192.0.0.0/24", "192.88.99.0/24", "198.18.0.0/15", "100.64.0.0/10"),
+        *("3fff::/20", "64:ff9b:1::/48"),
+    )
 )
-_NAT64 = (ip_network("64:ff9b::/96"), ip_network("64:ff9b:1::/48"))
+# Leads on to the IPv4 address in its last bits.
+_NAT64 = ip_network("64:ff9b::/96")
 
 
 class AddressRefused(Exception):
@@ -104,13 +109,13 @@ def is_public(address: Address) -> bool:
     """Whether an address lies in the public Internet, also where it only dresses another one up."""
     if isinstance(address, IPv6Address):
         inner = address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else None)
-        if inner is None and any(address in network for network in _NAT64):
+        if inner is None and address in _NAT64:
             inner = IPv4Address(int(address) & 0xFFFF_FFFF)
         if inner is not None:
             return is_public(inner)
         if address.is_site_local:
             return False
-    elif any(address in network for network in _SPECIAL):
+    if any(address in network for network in _SPECIAL):
         return False
     return address.is_global and not address.is_multicast and not address.is_reserved
 

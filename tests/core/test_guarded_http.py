@@ -58,6 +58,8 @@ def ask(url: str, *, method: str = "GET", timeout_s: float = 2, max_bytes: int =
         "::ffff:169.254.169.254",
         "64:ff9b::7f00:1",
         "64:ff9b::a9fe:a9fe",
+        "64:ff9b:1:a00:0:100:808:808",  # 10.0.0.1 within a network that translates so, whatever stands at the end
+        "3fff::1",
         "2002:7f00:1::",
         "2002:a9fe:a9fe::1",
         "2001:0:4136:e378:8000:63bf:80ff:fffe",  # Teredo to 127.0.0.1
