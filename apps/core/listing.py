@@ -97,6 +97,11 @@ def csv_response(
 
 
 def _harmless(cell: object) -> object:
-    if isinstance(cell, str) and cell.startswith(_FORMULA_SIGNS):
-        return f"'{cell}"
+    if isinstance(cell, str):
+        return no_formula(cell)
     return "" if cell is None else cell
+
+
+def no_formula(text: str) -> str:
+    """A text that no spreadsheet will take for a formula."""
+    return f"'{text}" if text.startswith(_FORMULA_SIGNS) else text

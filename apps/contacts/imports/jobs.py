@@ -26,6 +26,7 @@ from apps.contacts.imports.loading import Batch, ListBusy, Loaded, Loader, NotSe
 from apps.contacts.imports.reading import BadFile, Shape, rows_of, shape_of
 from apps.contacts.imports.rows import Rejected, RowReader
 from apps.contacts.models import ContactImport, ContactList, ImportState
+from apps.core.listing import no_formula
 from apps.core.queue import enqueue
 
 log = structlog.get_logger(__name__)
@@ -185,8 +186,7 @@ def _batches(reader: RowReader, path: Path, shape: Shape) -> Iterator[Batch]:
 
 def harmless(value: str) -> str:
     """A value that no spreadsheet will take for a formula, and any file can hold."""
-    shown = value[:80].encode("utf-8", "replace").decode()
-    return f"'{shown}" if shown[:1] in {"=", "+", "-", "@", "\t", "\r"} else shown
+    return no_formula(value[:80].encode("utf-8", "replace").decode())
 
 
 def _words() -> dict[str, tuple[str, str]]:

@@ -5,7 +5,6 @@ Synchronous but for the responses, which speak on in tasks of their own; everyth
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable
 from typing import Any, Final
@@ -24,6 +23,7 @@ from .reading import prompt_of, scene_of
 from .response import CHUNK_MS, Delivery, Response, failure_of
 from .scene import Reply
 from .session_config import new_session, updated, vad_settings
+from .timers import Timers
 from .transcription import transcription_events
 from .usage import Tokens, cached_part, rate_limits
 from .vad import AudioBuffer, Heard, IdleTimeout, SpeechStarted
@@ -69,7 +69,7 @@ class Session:
         self._speech_item_id = ""
         self._prompt_before = Tokens()
         self._playing_until_ms = 0
-        self._timers: set[asyncio.TimerHandle] = set()
+        self._timers = Timers()
         self._handlers: dict[str, Callable[[dict[str, Any]], None]] = {
             "session.update": self._update,
             "input_audio_buffer.commit": self._commit,
@@ -98,7 +98,7 @@ class Session:
 
     def open(self) -> None:
         self.emit("session.created", session=self.config)
-        self._later(LONGEST_S, lambda: self.expire(announce=True))
+        self._timers.after(LONGEST_S, lambda: self.expire(announce=True))
         for fault in self._first_faults:
             self.suffer(fault)
 
@@ -106,9 +106,7 @@ class Session:
         """The socket is gone."""
         for response in self._live_responses():
             response.drop()
-        for timer in self._timers:
-            timer.cancel()
-        self._timers.clear()
+        self._timers.cancel()
         self.record.closed_at = time.time()
         self.record.close_code, self.record.close_reason = code, reason
 
@@ -122,14 +120,6 @@ class Session:
         self.record.errors.append(refused.message)
         error = {"type": "invalid_request_error", "code": refused.code, "message": refused.message}
         self.emit("error", error=error | {"param": refused.param, "event_id": event_id})
-
-    def _later(self, seconds: float, act: Callable[[], None]) -> None:
-        def run() -> None:
-            self._timers.discard(timer)
-            act()
-
-        timer = asyncio.get_running_loop().call_later(seconds, run)
-        self._timers.add(timer)
 
     # Receiving
 
@@ -213,7 +203,7 @@ class Session:
         if transcription is not None and item.heard is not None:
             delay = _TRANSCRIPTION_S[self._n_transcripts % 2] / self.world.speed
             self._n_transcripts += 1
-            self._later(delay, lambda: self._transcribe(item, transcription["model"]))
+            self._timers.after(delay, lambda: self._transcribe(item, transcription["model"]))
 
     def _show(self, item: Item, before: str | None) -> None:
         self.emit("conversation.item.added", previous_item_id=before, item=item.as_json())
@@ -382,7 +372,7 @@ class Session:
         kind, settings = fault.kind, fault.settings
         if kind == "expire":
             announce = bool(settings.get("announce", False))
-            self._later(settings.get("after_s", 0) / self.world.speed, lambda: self.expire(announce=announce))
+            self._timers.after(settings.get("after_s", 0) / self.world.speed, lambda: self.expire(announce=announce))
         elif kind == "disconnect" and settings.get("now"):
             self._hang_up(settings.get("code", 1011), settings.get("reason", ""))
         elif kind == "garbage":

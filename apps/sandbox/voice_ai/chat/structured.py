@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from ..hearing import Line
+from ..plans import MATTER_OF_INTENT, OUTCOMES
 from ..toolbox import closest_code
 from .messages import text_of
 
@@ -19,18 +20,7 @@ LinesIn = Callable[[str], list[Line]]
 
 _GLAD: Final = frozenset({"interested", "confirm", "send_information"})
 _CROSS: Final = frozenset({"opt_out", "not_interested", "wrong_person"})
-_OUTCOMES: Final = {
-    "interested": "interested",
-    "confirm": "interested",
-    "not_interested": "not_interested",
-    "opt_out": "opt_out",
-    "callback_tomorrow_1500": "callback",
-    "wants_human": "human",
-    "wrong_person": "wrong_person",
-    "busy_now": "busy",
-    "send_information": "information",
-    "voicemail_greeting": "voicemail",
-}
+_MATTERS: Final = MATTER_OF_INTENT | {"confirm": "interested"}
 _YES: Final = re.compile(r"greet|introduc|polite|disclos|said|mention|recorded|ai\b|clear", re.IGNORECASE)
 
 
@@ -40,8 +30,8 @@ class _Facts:
         self.language = lines[-1].language if lines else "en"
         self.text = text
         self.words = lines[-1].text if lines else ""
-        told = [_OUTCOMES[intent] for intent in self.intents if intent in _OUTCOMES]
-        self.outcome = told[-1] if told else "ended"
+        told = [_MATTERS[intent] for intent in self.intents if intent in _MATTERS]
+        self.outcome = OUTCOMES.get(told[-1], told[-1]) if told else "ended"
 
     @property
     def mood(self) -> float:

@@ -5,7 +5,6 @@ Synchronous but for the answers, which speak on in tasks of their own; everythin
 
 from __future__ import annotations
 
-import asyncio
 import re
 import time
 from collections.abc import Callable
@@ -19,6 +18,7 @@ from ..faults import Fault, FaultsInForce
 from ..g711 import Pcm16kIn
 from ..memory import Record, report
 from ..scene import Reply
+from ..timers import Timers
 from ..usage import Tokens
 from ..vad import AudioBuffer, Heard, IdleTimeout, SpeechStarted
 from ..world import World
@@ -76,7 +76,7 @@ class Session:
         self._is_telling_history = False
         self._waits_for: dict[str, Item] = {}
         """Tool calls without an answer yet; while there are blocking ones, the turn stays open."""
-        self._timers: set[asyncio.TimerHandle] = set()
+        self._timers = Timers()
         self._handlers: dict[str, Callable[[dict[str, Any]], None]] = {
             "client_content": self._client_content,
             "realtime_input": self._realtime_input,
@@ -95,19 +95,9 @@ class Session:
         """The socket is gone."""
         if self._answer is not None:
             self._answer.stop()
-        for timer in self._timers:
-            timer.cancel()
-        self._timers.clear()
+        self._timers.cancel()
         self.record.closed_at = time.time()
         self.record.close_code, self.record.close_reason = code, reason
-
-    def _later(self, seconds: float, act: Callable[[], None]) -> None:
-        def run() -> None:
-            self._timers.discard(timer)
-            act()
-
-        timer = asyncio.get_running_loop().call_later(seconds, run)
-        self._timers.add(timer)
 
     def _go_away(self, in_s: float) -> None:
         self.emit({"goAway": {"timeLeft": f"{in_s:g}s"}})
@@ -155,8 +145,8 @@ class Session:
         self._is_telling_history = setup.get("history_config", {}).get("initial_history_in_client_content", False)
         self._buffer.configure(vad_settings(setup))
         self.emit({"setupComplete": {"sessionId": self.id}})
-        self._later(LONGEST_S - _NOTICE_S, lambda: self._go_away(_NOTICE_S))
-        self._later(LONGEST_S, self._expire)
+        self._timers.after(LONGEST_S - _NOTICE_S, lambda: self._go_away(_NOTICE_S))
+        self._timers.after(LONGEST_S, self._expire)
         for fault in self._first_faults:
             self.suffer(fault)
 
@@ -221,7 +211,7 @@ class Session:
         self.conversation.add(item)
         delay = _TRANSCRIPTION_S[self._n_transcripts % 2] / self.world.speed
         self._n_transcripts += 1
-        self._later(delay, lambda: self._transcribe(item))
+        self._timers.after(delay, lambda: self._transcribe(item))
         self._respond()
 
     def _transcribe(self, item: Item) -> None:
@@ -319,7 +309,7 @@ class Session:
         slow = self._faults.take("slow", self._n_answers)
         failed = self._faults.take("response_failed", self._n_answers)
         if failed is not None:
-            self._later(_THINKING_S / self.world.speed, lambda: self._fail(failed))
+            self._timers.after(_THINKING_S / self.world.speed, lambda: self._fail(failed))
             return
         self._is_stalled = self._is_stalled or self._faults.take("stall", self._n_answers) is not None
         before = self._answer  # the same turn goes on once its tools have answered
@@ -380,7 +370,7 @@ class Session:
             after_s = settings.get("after_s", 0)
             if settings.get("announce"):
                 self._go_away(after_s)
-            self._later(after_s / self.world.speed, self._expire)
+            self._timers.after(after_s / self.world.speed, self._expire)
         elif kind == "disconnect" and settings.get("now"):
             self._hang_up(settings.get("code", 1011), settings.get("reason", "Internal error encountered."))
         elif kind == "garbage":
