@@ -116,8 +116,8 @@ def _at_the_sandbox(
 
 # What a person may want to rehearse with.
 _LIMITS = ("CALLS_PER_SECOND", "MAX_CONCURRENT")
-# What an operator would set for the sandbox's accounts: they may place more than a new one in earnest, and webhooks come
-# from this machine.
+# What an operator would set for the sandbox's accounts: they may place more than a new one in earnest, and webhooks
+# come from this machine.
 _HERE = {
     "TWILIO": {"TWILIO_CALLS_PER_SECOND": "200"},
     "TELNYX": {
