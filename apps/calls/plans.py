@@ -149,6 +149,7 @@ def _plan(leg: Leg) -> CallPlan:
         is_recording_announced=openings[call.language].is_recording_announced,
         answering=answering(agent, values=values, languages=Language.values, recordings=_voicemail_recordings(agent)),
         opening_prompt=not_transferred_prompt(call.language) if opened_before and _was_not_transferred(call.pk) else "",
+        is_recording_paused=opened_before and _is_recording_paused(call.pk),
         last_resort_transfer_to=last_resort_of(agent, now=now),
         changes_to=frozenset(Language.values) if agent.changes_language else frozenset(),
     )
@@ -215,6 +216,12 @@ def _voice(choice: VoiceAIChoice, language: str) -> str:
     if not chosen and ANY_LANGUAGE in CAPABILITIES[choice.provider].voices:
         chosen = getattr(choice, "voice_en", None)
     return str(chosen or usual_voice(choice.provider, language))
+
+
+def _is_recording_paused(call_id: int) -> bool:
+    kinds = [EventKind.RECORDING_PAUSED, EventKind.RECORDING_RESUMED]
+    last = CallEvent.objects.filter(call_id=call_id, kind__in=kinds).order_by("-at", "-pk").first()
+    return last is not None and last.kind == EventKind.RECORDING_PAUSED
 
 
 def _was_not_transferred(call_id: int) -> bool:

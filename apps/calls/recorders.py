@@ -56,6 +56,12 @@ class Recorders:
 
     def recorder_for(self, plan: CallPlan, tell: Tell) -> SpoolRecorder:
         """A recorder for a stream. One that may not be recorded gets one that keeps no sound, and can be paused too."""
+        recorder = self._new(plan, tell)
+        if plan.is_recording_paused:
+            recorder.pause("card", plan.offset_ms)
+        return recorder
+
+    def _new(self, plan: CallPlan, tell: Tell) -> SpoolRecorder:
         head = SpoolHead(
             call_id=plan.call_id,
             leg_id=plan.leg_id,
@@ -66,7 +72,8 @@ class Recorders:
         if not plan.may_be_recorded:
             return SpoolRecorder(None, head, tell)
         if plan.recording is not None and plan.recording.by_carrier:
-            return CarrierRecorder(head, partial(self._ask_carrier, plan.call_id))
+            ask = partial(self._ask_carrier, plan.call_id)
+            return CarrierRecorder(head, ask, is_paused=plan.is_recording_paused)
         tell("recording_started", {"need": plan.recording.need if plan.recording else ""})
         return self._writer.open(head, tell)
 
@@ -122,10 +129,11 @@ class CarrierRecorder(SpoolRecorder):
 
     __slots__ = ("_ask",)
 
-    def __init__(self, head: SpoolHead, ask: Callable[[Wish, str], None]) -> None:
+    def __init__(self, head: SpoolHead, ask: Callable[[Wish, str], None], *, is_paused: bool = False) -> None:
         super().__init__(None, head, _tell_nobody)
         self._ask = ask
-        ask(Wish.RECORD, "")
+        if not is_paused:
+            ask(Wish.RECORD, "")
 
     def pause(self, reason: str, at_ms: int) -> None:
         super().pause(reason, at_ms)

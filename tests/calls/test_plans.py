@@ -137,6 +137,18 @@ def test_who_takes_over_when_every_voice_ai_fails_is_known_before_the_first_word
     assert load_plan(leg.media_token, "twilio").last_resort_transfer_to == "+12025550147"
 
 
+@pytest.mark.parametrize(
+    ("kinds", "is_paused"),
+    [([], False), (["recording_paused"], True), (["recording_paused", "recording_resumed"], False)],
+)
+def test_a_recording_that_paused_when_a_stream_broke_pauses_in_the_next_one(leg, kinds, is_paused):
+    for kind in kinds:
+        CallEvent.objects.create(call=leg.call, kind=kind)
+    assert not load_plan(leg.media_token, "twilio").is_recording_paused
+    reopen(leg)
+    assert load_plan(leg.media_token, "twilio").is_recording_paused is is_paused
+
+
 def test_a_stream_after_a_transfer_that_failed_begins_with_saying_so(leg):
     load_plan(leg.media_token, "twilio")
     CallEvent.objects.create(call=leg.call, kind="session_started")

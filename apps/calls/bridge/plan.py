@@ -47,7 +47,8 @@ class CallPlan:
     is_recording_announced: the opening says that it is, in the call's language. answering: what to do about whoever
     picks up. opening_prompt: what the AI is to say first, where that is neither the greeting nor an excuse for a
     disturbed line. changes_to: languages the conversation may go on in, its own among them; empty if it keeps its own.
-    owes_greeting: an earlier stream broke before the greeting was heard to its end.
+    owes_greeting: an earlier stream broke before the greeting was heard to its end. is_recording_paused: it broke while
+    card data were spoken.
     """
 
     call_id: int
@@ -71,6 +72,7 @@ class CallPlan:
     answering: AnsweringPlan = field(default_factory=AnsweringPlan)
     changes_to: frozenset[str] = frozenset()
     owes_greeting: bool = False
+    is_recording_paused: bool = False
 
     @property
     def may_be_recorded(self) -> bool:

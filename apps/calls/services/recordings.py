@@ -68,6 +68,7 @@ def keep_stream(head: SpoolHead, mixed: Mixed) -> None:
         return
     if Recording.objects.filter(call_id=head.call_id, state=RecordingState.ERASED, source=RecordingSource.BRIDGE):
         return
+    _recording_of(head)  # of a call that is gone nothing goes into the storage
     name = _save(f"{head.began_at[:10].replace('-', '/')}/{head.call_id}-{head.stream}.wav", mixed.path)
     with transaction.atomic():
         recording = _locked(_recording_of(head).pk)

@@ -207,12 +207,13 @@ def test_a_damaged_spool_is_put_aside(settings):
     assert [found.name for found in settings.RECORDING_SPOOL_DIR.iterdir()] == ["1-x.damaged"]
 
 
-def test_a_spool_of_a_call_that_is_gone_goes_too(call, settings):
+def test_a_spool_of_a_call_that_is_gone_goes_too(call, settings, storage):
     path = spool_of(call, settings.RECORDING_SPOOL_DIR).write()
     call.legs.all().delete()
     call.delete()
     assert recordings.finish_spool(path)
     assert not path.exists()
+    assert not list(storage.rglob("*.wav"))
 
 
 def test_who_refuses_is_erased_and_never_recorded_again(call, settings, storage, django_capture_on_commit_callbacks):
