@@ -70,8 +70,8 @@ def forward_leg(leg_id: int) -> None:
 
 
 @shared_task(name="calls.reject_call")
-def reject_call(carrier: str, carrier_call_id: str, is_busy: int) -> None:
-    commanding.reject_call(carrier, carrier_call_id, is_busy)
+def reject_call(carrier: str, carrier_call_id: str, is_busy: int, n_try: int = 1) -> None:
+    commanding.reject_call(carrier, carrier_call_id, is_busy, n_try)
 
 
 @shared_task(name="calls.ask_transfer")

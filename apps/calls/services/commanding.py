@@ -23,6 +23,7 @@ log = structlog.get_logger(__name__)
 
 _AGAIN_S = 1.0
 _PATIENCE_S = 30.0  # how long a caller who rings is tried to be answered
+_MAX_REJECTS = 10  # after that whoever rings will have hung up
 _END_MAY_FOLLOW_S = 1.0  # after a stream's end the call's own end is told, in whatever order
 
 
@@ -108,13 +109,16 @@ def forward_leg(leg_id: int) -> None:
         request_end(leg.call_id, reason=EndReason.CARRIER_FAILED)
 
 
-def reject_call(carrier: str, carrier_call_id: str, is_busy: int) -> None:
+def reject_call(carrier: str, carrier_call_id: str, is_busy: int, n_try: int = 1) -> None:
     """Refuse a call that is nobody's, or that nobody is there for. is_busy: 1 or 0."""
     try:
         with guard(carrier):
             adapters.commanded_for(carrier).reject(carrier_call_id, is_busy=bool(is_busy))
     except (CarrierError, CircuitOpen) as error:
-        log.warning("reject_failed", carrier=carrier, error=str(error))
+        log.warning("reject_failed", carrier=carrier, error=str(error), n_try=n_try)
+        if n_try < _MAX_REJECTS and _is_passing(error):
+            again_s = getattr(error, "retry_after_s", None) or _AGAIN_S
+            enqueue("calls.reject_call", carrier, carrier_call_id, is_busy, n_try + 1, countdown_s=again_s)
 
 
 def _open_stream(leg_id: int, grant: MediaGrant) -> None:
@@ -144,9 +148,13 @@ def _after_failure(leg: Leg, error: CarrierError | CircuitOpen, *, again: str) -
     if isinstance(error, CarrierError) and error.fault is Fault.OVER:
         enqueue("calls.reconcile_leg", leg.pk, countdown_s=1)
         return
-    is_passing = isinstance(error, CircuitOpen) or error.retryable or error.maybe_placed
-    if again and is_passing:
+    if again and _is_passing(error):
         enqueue(again, leg.pk, countdown_s=getattr(error, "retry_after_s", None) or _AGAIN_S)
         return
     log.error("command_refused", leg_id=leg.pk, code=getattr(error, "code", ""), error=str(error))
     request_end(leg.call_id, reason=EndReason.CARRIER_FAILED)
+
+
+def _is_passing(error: CarrierError | CircuitOpen) -> bool:
+    """Whether the same command may go through a little later."""
+    return isinstance(error, CircuitOpen) or error.retryable or error.maybe_placed

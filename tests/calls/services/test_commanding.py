@@ -63,6 +63,21 @@ def test_an_answer_that_did_not_go_through_is_tried_again_while_somebody_waits(
     assert inbound.call.end_reason == ""
 
 
+@pytest.mark.parametrize(
+    ("fault", "n_try", "again"),
+    [
+        ({"kind": "rest_500"}, 1, 2),
+        ({"kind": "rest_429", "retry_after_s": 3}, 9, 10),
+        ({"kind": "rest_500"}, 10, None),
+        ({"kind": "rest_error", "status": 422, "code": 90018}, 1, None),
+    ],
+)
+def test_a_refusal_that_did_not_go_through_is_tried_again(carrier, run, fault, n_try, again):
+    carrier.fault(times=1, **fault)
+    sent = run(commanding.reject_call, "telnyx", "v3:abcdefgh", 1, n_try)
+    assert sent == ([("calls.reject_call", "telnyx", "v3:abcdefgh", 1, again)] if again else [])
+
+
 def test_a_caller_is_not_kept_ringing_for_ever(carrier, inbound, run):
     Leg.objects.filter(pk=inbound.pk).update(created_at=timezone.now() - timedelta(seconds=31))
     carrier.fault("rest_500", times=1)
