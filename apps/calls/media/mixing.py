@@ -297,9 +297,17 @@ _LOUDNESS: Final = np.abs(np.frombuffer(decode_pcmu(bytes(range(256))), "<i2").a
 
 def peaks_of(channel: "NDArray[np.uint8]") -> list[int]:
     """The loudest sample in each of at most N_PEAKS equal shares, 0–255. channel: μ-law."""
-    n = len(channel)
-    edges = np.unique(np.linspace(0, n, min(N_PEAKS, n), endpoint=False, dtype=np.int64))
-    peaks: list[int] = []
-    for first, last in zip(edges, [*edges[1:], n], strict=True):  # share by share: never the whole call at once
-        peaks.append(int(_LOUDNESS[channel[first:last]].max()))
-    return peaks
+    return [int(_LOUDNESS[channel[first:last]].max()) for first, last in _shares(len(channel))]
+
+
+def peaks_of_pcm(channel: "NDArray[np.int16]") -> list[int]:
+    """The same of PCM16."""
+    return [
+        int(np.abs(channel[first:last].astype(np.int32)).max()) * 255 // 32768 for first, last in _shares(len(channel))
+    ]
+
+
+def _shares(n: int) -> list[tuple[int, int]]:
+    """Share by share: never is the whole call looked at at once."""
+    edges = [int(edge) for edge in np.unique(np.linspace(0, n, min(N_PEAKS, n), endpoint=False, dtype=np.int64))]
+    return list(zip(edges, [*edges[1:], n], strict=True)) if n else []

@@ -17,7 +17,6 @@ from apps.calls.models.leg import new_token
 from apps.calls.models.recording import RecordingSource, RecordingState
 from apps.calls.services.recordings import keep_carrier_recording
 from apps.calls.services.story import call_context, is_told, lock_leg, tell
-from apps.calls.states import LegState
 from apps.core.breaker import CircuitOpen, guard
 from apps.core.errors import DomainError
 from apps.core.queue import enqueue
@@ -136,7 +135,8 @@ def _bounded(chunks: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def _live_leg(call_id: int) -> Leg:
-    leg = Leg.objects.filter(call_id=call_id, party=Party.CUSTOMER, state=LegState.ANSWERED).first()
+    # Its sound may be with us before the carrier's word that it was answered.
+    leg = Leg.objects.filter(call_id=call_id, party=Party.CUSTOMER).live().first()
     if leg is None or leg.carrier_call_id is None:
         raise RecordingFailed(_("Nobody is on the line."))
     return leg

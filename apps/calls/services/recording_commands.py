@@ -109,8 +109,8 @@ def _failed(recording: Recording, wish: Wish, error: RecordingFailed, n_try: int
     Recording.objects.filter(pk=recording.pk).update(busy_until=None)
     recording.call.refresh_from_db(fields=["ended_at"])
     recording.refresh_from_db(fields=["commanded"])
-    if not recording.call.is_live:
-        return  # over: the carrier has ended it by itself
+    if not recording.call.is_live or "code" not in error.detail:
+        return  # over, or nearly: the carrier ends its recording by itself
     may_repeat = bool(recording.commanded)  # begun twice there would be two of them
     if may_repeat and n_try < _MAX_TRIES:
         enqueue("calls.command_recording", recording.pk, n_try + 1, countdown_s=_AGAIN_S)

@@ -28,7 +28,8 @@ from apps.accounts.models import User
 from apps.calls.bridge import recording_metrics as metrics
 from apps.calls.bridge.spooling import SUFFIX
 from apps.calls.events import EventKind
-from apps.calls.media.mixing import Mixed, Span, join, mix
+from apps.calls.media.mixing import Mixed, Span, join, mix, peaks_of_pcm
+from apps.calls.media.sound_files import BadSound, sides
 from apps.calls.media.spool import NotASpool, SpoolHead, read_head
 from apps.calls.models import Call, CallEvent, Leg, Recording, RecordingPart
 from apps.calls.models.recording import ErasedWhy, PartState, RecordingSource, RecordingState, Wish
@@ -296,6 +297,7 @@ def keep_carrier_recording(
             digest.update(chunk)
             size += len(chunk)
         file.flush()
+        peaks = _peaks(Path(file.name))
         folder = started_at.strftime("%Y/%m/%d")
         secret = hashlib.blake2b(reference.encode(), key=settings.SECRET_KEY.encode()[:64], digest_size=16)
         name = _save(f"{folder}/{call_id}-{secret.hexdigest()}{suffix}", Path(file.name))
@@ -307,6 +309,7 @@ def keep_carrier_recording(
         "duration_ms": duration_ms,
         "size": size,
         "sha256": digest.hexdigest(),
+        "peaks": peaks,
         "started_at": started_at,
     }
     with transaction.atomic():
@@ -324,6 +327,14 @@ def keep_carrier_recording(
             setattr(recording, field, value)
         recording.save()
     return recording
+
+
+def _peaks(path: Path) -> list[list[int]]:
+    """For the player's wave; none of what is not coded as carriers usually do."""
+    try:
+        return [peaks_of_pcm(side) for side in sides(path)]
+    except BadSound:
+        return []
 
 
 def _begun_at_carrier(call_id: int, reference: str) -> Recording | None:

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import numpy as np
 import pytest
 from django.utils import timezone
 
@@ -12,6 +13,7 @@ from apps.calls.models.recording import Wish
 from apps.calls.services import recording_commands, recordings, transfers
 from apps.core import breaker
 from tests.factories.calls import make_leg
+from tests.factories.sounds import tone, wav_file
 
 pytestmark = pytest.mark.django_db
 
@@ -201,7 +203,9 @@ def test_the_file_fills_the_row_that_was_begun(line, leg, worker, settings, tmp_
     worker(recording_commands.want, leg.call_id, Wish.RECORD)
     assert keep(leg) is not None
     recording = recording_of(leg)
-    assert (recording.state, recording.reference, recording.size) == ("ready", "twilio:RE1", 4)
+    assert (recording.state, recording.reference) == ("ready", "twilio:RE1")
+    left, right = recording.peaks
+    assert (len(left), max(right), 100 < max(left) < 140) == (800, 0, True), "with a wave for the player"
     assert keep(leg) is None, "brought twice it is kept once"
 
 
@@ -215,6 +219,19 @@ def test_one_that_never_comes_is_given_up(line, leg, worker):
     assert recordings.give_up_lost(now=now + timedelta(minutes=61)) == 0
 
 
+def test_sound_that_comes_before_the_word_that_it_was_answered_is_recorded(line, worker):
+    leg = make_leg("ringing")
+    worker(recording_commands.want, leg.call_id, Wish.RECORD)
+    assert line.heard == ["start"]
+
+
+def test_a_leg_that_has_just_ended_is_no_failure(line, leg, worker):
+    recording_commands.want(leg.call_id, Wish.RECORD)
+    type(leg).objects.filter(pk=leg.pk).update(state="ended", outcome="answered", ended_at=timezone.now())
+    worker(recording_commands.carry_out_waiting, now=timezone.now())
+    assert (line.heard, told(leg, "recording_failed")) == ([], [])
+
+
 def test_a_call_that_is_over_is_not_asked_about(line, leg, worker):
     now = timezone.now()
     type(leg.call).objects.filter(pk=leg.call_id).update(ended_at=now, outcome="answered")
@@ -224,5 +241,11 @@ def test_a_call_that_is_over_is_not_asked_about(line, leg, worker):
 
 def keep(leg) -> Recording | None:
     return recordings.keep_carrier_recording(
-        leg.call_id, reference="twilio:RE1", started_at=timezone.now(), duration_ms=1, chunks=[b"RIFF"]
+        leg.call_id, reference="twilio:RE1", started_at=timezone.now(), duration_ms=1000, chunks=[_two_sides()]
     )
+
+
+def _two_sides() -> bytes:
+    """A person who hums at half of what the line carries, and an AI that keeps silent."""
+    sides = np.stack([tone(500, 1.0), np.zeros(8000)], axis=1)
+    return wav_file((sides * 32767).astype("<i2").tobytes(), channels=2)
