@@ -24,7 +24,7 @@ const words = {
   news: place.dataset.wordNews,
   unknownPerson: place.dataset.wordUnknownPerson,
   speakers: Object.fromEntries(
-    ["ai", "caller", "agent"].map((speaker) => [speaker, copy(`turn-${speaker}`).querySelector(".turn-who").textContent]),
+    ["ai", "caller", "agent", "system"].map((speaker) => [speaker, copy(`turn-${speaker}`).querySelector(".turn-who").textContent]),
   ),
 };
 
