@@ -32,6 +32,7 @@ log = structlog.get_logger(__name__)
 MAX_BODY = 1600
 TRY_FOR = timedelta(hours=1)  # a text that could not be given to the carrier so long is worth nothing any more
 _AGAIN_S = 5.0
+_SHORT_HOLD_S = 20.0  # after a longer one the periodic check wakes whoever still waits
 
 
 class NoTextNumber(DomainError):
@@ -152,7 +153,8 @@ def hand_over(message_id: int) -> None:
     now = timezone.now()
     carrier = Message.objects.values_list("carrier", flat=True).get(pk=message_id)
     if held_for_s := held_s([adapters.pace_key(carrier)])[0]:
-        enqueue("messaging.hand_over", message_id, countdown_s=held_for_s)
+        if held_for_s < _SHORT_HOLD_S:
+            enqueue("messaging.hand_over", message_id, countdown_s=held_for_s)
         return
     mine = Message.objects.filter(Q(expires_at__gt=now) | Q(expires_at__isnull=True), state=MessageState.CREATED)
     if not mine.filter(pk=message_id).update(state=MessageState.REQUESTED, requested_at=now, updated_at=now):

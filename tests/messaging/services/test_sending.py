@@ -7,6 +7,8 @@ from django.utils import timezone
 from apps.calls.carriers.base import CarrierError, Fault
 from apps.calls.models import CostItem, Number
 from apps.contacts.models import Consent, DncEntry
+from apps.core.rate import hold
+from apps.messaging import adapters
 from apps.messaging.channels.base import TextNews, TextStatus
 from apps.messaging.models import Message
 from apps.messaging.services.progress import message_progressed
@@ -179,6 +181,18 @@ def test_when_the_carrier_says_until_when_no_text_leaves_until_then(channel, tas
     cache.clear()  # and then it is over
     hand_over(other.pk)
     assert state_of(other) == MessageState.QUEUED
+
+
+def test_a_long_wait_does_not_pile_up_tasks(channel, tasks, django_capture_on_commit_callbacks):
+    waiting = make_message(expires_at=timezone.now() + timedelta(hours=1))
+    hold(adapters.pace_key("twilio"), 600)
+    with django_capture_on_commit_callbacks(execute=True):
+        hand_over(waiting.pk)
+    assert (state_of(waiting), tasks, channel.sent) == (MessageState.CREATED, [], [])
+    Message.objects.filter(pk=waiting.pk).update(updated_at=timezone.now() - timedelta(minutes=1))
+    with django_capture_on_commit_callbacks(execute=True):
+        reconcile_messages()
+    assert [(task.name, task.args) for task in tasks] == [("messaging.hand_over", (waiting.pk,))]
 
 
 def test_an_open_breaker_puts_back_without_asking(channel, tasks, django_capture_on_commit_callbacks):
