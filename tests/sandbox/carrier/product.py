@@ -25,7 +25,7 @@ async def wait_until(condition: Callable[[], object], timeout_s: float = 5.0) ->
 
 
 class MediaSession:
-    """The product's end of one media socket."""
+    """The product's end of one media socket; as Twilio speaks there, unless a carrier says otherwise."""
 
     def __init__(self, ws: web.WebSocketResponse) -> None:
         self.ws = ws
@@ -48,7 +48,7 @@ class MediaSession:
             return {"event": "broken"}
         self.messages.append(data)
         if data["event"] == "start":
-            self.start = data["start"]
+            self.start = self.start_in(data)
         elif data["event"] == "media" and data.get("media", {}).get("track") == "inbound":
             try:
                 frame = base64.b64decode(data["media"]["payload"], validate=True)
@@ -77,13 +77,19 @@ class MediaSession:
         while await self.receive() is not None:
             pass
 
+    def start_in(self, message: dict) -> dict:
+        return dict(message["start"])
+
     async def send(self, event: str, **content: object) -> None:
         await self.ws.send_str(json.dumps({"event": event, "streamSid": self.start["streamSid"], **content}))
+
+    async def play(self, mulaw: bytes) -> None:
+        await self.send("media", media={"payload": base64.b64encode(mulaw).decode()})
 
     async def say(self, text: str, mark: str = "") -> int:
         """Send a sentence at once; returns its length in bytes."""
         mulaw = await asyncio.to_thread(synthesise, text, "en", "b")
-        await self.send("media", media={"payload": base64.b64encode(mulaw).decode()})
+        await self.play(mulaw)
         if mark:
             await self.send("mark", mark={"name": mark})
         return len(mulaw)
