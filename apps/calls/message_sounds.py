@@ -16,6 +16,8 @@ from apps.calls.services import voicemail_recordings
 log = structlog.get_logger(__name__)
 
 _THREADS: Final = 2
+_PATIENCE_S: Final = 3.0
+"""Usually it has been here for long when the machine beeps."""
 _MAX_BYTES: Final = 32_000_000
 """Some fifty messages of a minute each, of those that were wanted last."""
 
@@ -29,9 +31,11 @@ class CallSounds:
     def __init__(self, sounds: Mapping[str, "asyncio.Future[Sound]"]) -> None:
         self._sounds = sounds
 
-    def __call__(self, message: RecordedMessage) -> Sound | None:
-        """The message's sound; None if it could not be read, or not yet. Returns at once."""
+    async def __call__(self, message: RecordedMessage) -> Sound | None:
+        """The message's sound; None if it could not be read, or not in time: a machine records no long silence."""
         found = self._sounds.get(message.sha256)
+        if found is not None and not found.done():
+            await asyncio.wait((found,), timeout=_PATIENCE_S)  # which leaves it to others, however it ends
         if found is None or not found.done() or found.cancelled() or found.exception() is not None:
             return None
         return found.result()

@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from apps.calls import message_sounds
 from apps.calls.bridge.answering import RecordedMessage
 from apps.calls.message_sounds import MessageSounds
 
@@ -39,14 +40,15 @@ def storage():
 
 
 @pytest.fixture
-def sounds(storage):
-    kept = MessageSounds(storage, max_bytes=25_000)  # two of them: a second is 10.7 kB of base64
-    yield kept
+def sounds(storage, monkeypatch):
+    monkeypatch.setattr(message_sounds, "_PATIENCE_S", 20)
+    sounds = MessageSounds(storage, max_bytes=25_000)  # two of them: a second is 10.7 kB of base64
+    yield sounds
     storage.gate.set()
-    kept.stop()
+    sounds.stop()
 
 
-async def there(condition) -> None:
+async def kept(condition) -> None:
     until = time.monotonic() + 20
     while not condition():
         assert time.monotonic() < until
@@ -56,38 +58,49 @@ async def there(condition) -> None:
 async def test_a_hundred_calls_share_one_sound_that_is_read_off_the_loop(sounds, storage):
     storage.gate.clear()
     calls = [sounds.sounds_for([message("a")]) for _ in range(100)]
-    assert [call(message("a")) for call in calls] == [None] * 100, "not yet; nobody waits"
+    waiting = [asyncio.create_task(call(message("a"))) for call in calls]
+    await asyncio.sleep(0)
+    assert not any(task.done() for task in waiting)
     storage.gate.set()
-    await there(lambda: calls[0](message("a")))
-    first = calls[0](message("a"))
-    assert all(call(message("a")) is first for call in calls)
+    first, *others = await asyncio.gather(*waiting)
+    assert all(other is first for other in others)
     assert sum(piece.n_bytes for piece in first) == 8000
     assert storage.read == ["a.wav"]
     assert threading.current_thread().name not in storage.threads
 
 
+async def test_a_storage_that_hangs_is_not_waited_for_for_long(sounds, storage, monkeypatch):
+    monkeypatch.setattr(message_sounds, "_PATIENCE_S", 0.05)
+    storage.gate.clear()
+    call = sounds.sounds_for([message("a")])
+    assert await call(message("a")) is None
+    storage.gate.set()
+    await kept(lambda: sounds.n_bytes)
+    assert await call(message("a")) is not None, "who gave up waiting took it from nobody"
+
+
 async def test_what_is_not_there_is_tried_again_by_the_next_call(sounds, storage):
     storage.missing = {"a.wav"}
     call = sounds.sounds_for([message("a")])
-    await there(lambda: not sounds._sounds)
-    assert call(message("a")) is None
+    assert await call(message("a")) is None
+    await kept(lambda: not sounds._sounds)
     storage.missing = set()
-    call = sounds.sounds_for([message("a")])
-    await there(lambda: call(message("a")))
+    assert await sounds.sounds_for([message("a")])(message("a")) is not None
 
 
 async def test_only_what_was_wanted_last_is_kept_and_a_call_keeps_its_own(sounds, storage):
     early = sounds.sounds_for([message("a")])
-    await there(lambda: early(message("a")))
-    for key in "bcd":
-        call = sounds.sounds_for([message(key)])
-        await there(lambda call=call, key=key: call(message(key)))
+    assert await early(message("a")) is not None
+    for n, key in enumerate("bcd", start=2):
+        assert await sounds.sounds_for([message(key)])(message(key)) is not None
+        await kept(lambda n=n: len(sounds._n_bytes) == min(n, 2))
         assert sounds.n_bytes <= 25_000
-    assert early(message("a")) is not None
+    assert await early(message("a")) is not None
+    assert storage.read == ["a.wav", "b.wav", "c.wav", "d.wav"]
     again = sounds.sounds_for([message("a"), message("d")])
-    await there(lambda: again(message("a")))
+    assert await again(message("a")) is not None
     assert storage.read == ["a.wav", "b.wav", "c.wav", "d.wav", "a.wav"]
 
 
 async def test_nothing_is_known_of_what_was_not_asked_for(sounds):
-    assert sounds.sounds_for([])(message("a")) is None
+    assert await sounds.sounds_for([])(message("a")) is None

@@ -1,7 +1,7 @@
 """Looks on for the whole call: who picked up and what follows from it, and which language is spoken."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import structlog
 
@@ -27,17 +27,17 @@ _MENU_NOTE = "A recorded menu answered. If you can press keys, choose what leads
 _RECORDED_NOTE = "An answering machine is recording; a recorded message is being played to it. Say nothing."
 
 # A recorded message's sound, None where it is not to be had.
-SoundOf = Callable[[RecordedMessage], Sequence[Audio] | None]
+SoundOf = Callable[[RecordedMessage], Awaitable[Sequence[Audio] | None]]
 
 
-def _no_sound(message: RecordedMessage) -> None:
+async def _no_sound(message: RecordedMessage) -> None:
     return None
 
 
 class CallWatcher:
     """The Watcher of an AI's call. A stream that takes a call up again does not ask once more who picked up.
 
-    sound_of: asked when the message is to be played; it answers at once.
+    sound_of: asked when the message is to be played; it answers within seconds.
     """
 
     def __init__(self, plan: CallPlan, sound_of: SoundOf = _no_sound) -> None:
@@ -198,20 +198,26 @@ class CallWatcher:
         self._stop_waiting()
         self._is_recording_machine = True
         recorded = self._plan.answering.recorded.get(self._line.language)
-        pieces = self._sound_of(recorded) if recorded is not None else None
-        if recorded is not None and pieces is not None:
+        if recorded is None:
+            self._line.event("message_left", {"after": why})
+            self._line.start(self._speak_message())
+        else:
             self._plays = True
             self._line.mute(True)
-            self._line.start(self._play_message(recorded, pieces, why))
-            return
-        if recorded is not None:
-            log.warning("recorded_message_missing", language=self._line.language, name=recorded.name)
-        self._line.event("message_left", {"after": why})
-        self._line.start(self._speak_message())
+            self._line.start(self._play_message(recorded, why))
 
-    async def _play_message(self, message: RecordedMessage, pieces: Sequence[Audio], why: str) -> None:
+    async def _play_message(self, message: RecordedMessage, why: str) -> None:
         """Until it was heard to its end; from its beginning again when the machine has spoken into it."""
         try:
+            pieces = await self._sound_of(message)
+            if pieces is None and self._plays:
+                log.warning("recorded_message_missing", language=self._line.language, name=message.name)
+                self._plays = False
+                self._line.mute(False)
+                self._line.event("message_left", {"after": why})
+                await self._speak_message()
+            if pieces is None or not self._plays:
+                return
             await self._line.note(_RECORDED_NOTE)
             while True:
                 self._over_by = self._line.now_ms() + message.duration_ms + self._plan.answering.message_limit_ms

@@ -31,7 +31,12 @@ async def machine(*, message: RecordedMessage = MESSAGE, sound=PIECES, said="", 
     """A call that an answering machine takes, up to its beep."""
     plan = replace(make_plan(), answering=AnsweringPlan(recorded={"en": message}, message={"en": said}))
     asked = []
-    watcher = CallWatcher(plan, lambda wanted: asked.append(wanted) or sound)
+
+    async def sound_of(wanted):
+        asked.append(wanted)
+        return sound
+
+    watcher = CallWatcher(plan, sound_of)
     talk = Conversation(watcher=watcher, phrases=PHRASES, burst_s=1000.0, **options).start()
     await talk.settle()
     await talk.speaks("a1", "Hello, an AI speaking.", 400)
