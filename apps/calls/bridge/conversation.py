@@ -47,6 +47,8 @@ _MAX_SILENT = 1
 _MAX_REMINDERS = 3
 # What was sent just before an utterance was noticed belongs to it.
 _BEFORE_SPEECH_MS = 400
+# A connection that did not last so long may have been given speech that it had no time to notice.
+_UNNOTICED_S = 2.0
 
 
 class Conversation:
@@ -125,8 +127,9 @@ class Conversation:
         # The greeting says that an AI speaks and that the call is recorded: it is due until it was heard to its end.
         self._owes_greeting = plan.owes_greeting
         self._is_greeting_made = False
-        self._n_reminders = 0
+        self._n_reminders = int(plan.owes_greeting and any(turn.speaker == "caller" for turn in plan.history))
         self._owes_speech = False
+        self._opened_at = clock()
         self._given_from_ms = 0.0  # where the sound begins that the present voice AI was given
         self._prompt = plan.opening_prompt
         self._notes: list[str] = []
@@ -254,8 +257,16 @@ class Conversation:
         self._is_greeting_made = False
         if not self.is_muted and self._n_reminders < _MAX_REMINDERS:
             self._n_reminders += 1
-            language = self._link.language
-            await self.note(greeting_note(self._plan.greetings[language], language))
+            await self._remind()
+
+    async def _remind(self) -> None:
+        language = self._link.language
+        await self.note(greeting_note(self._plan.greetings[language], language))
+
+    @property
+    def _is_to_greet(self) -> bool:
+        """Who has spoken into the greeting is not greeted from the beginning, but told what is left of it."""
+        return not self._has_begun or (self._owes_greeting and not self._n_reminders)
 
     def _note_greeted(self) -> None:
         if self._is_greeting_made and self.is_heard:
@@ -325,10 +336,10 @@ class Conversation:
 
     async def _speak_up(self) -> None:
         """Have the AI say what is due where it said nothing, or broke off."""
-        if self._has_begun and not self._owes_greeting:
-            await self.say(resume_prompt(self._link.language))
-        else:
+        if self._is_to_greet:
             await self.greet()
+        else:
+            await self.say(resume_prompt(self._link.language, owes_greeting=self._owes_greeting))
 
     async def greet(self) -> None:
         language = self._link.language
@@ -364,19 +375,21 @@ class Conversation:
         self.holding.end()
         self.goodbye.asked_by = None
         self.last_voice_at = self._clock()
-        self._given_from_ms = self._sound.next_ms
+        self._given_from_ms, self._opened_at = self._sound.next_ms, self._clock()
         self.caller.opened(self._now_ms() - int(self._sound.missed_ms))
         notes, self._notes = self._notes, []
         for text in notes:
             await self._link.ai.note(text)
+        if self._owes_greeting and not self._is_to_greet:
+            await self._remind()
         prompt, self._prompt = self._prompt, ""
         if prompt:
             await self.say(prompt)
-        elif not self._has_begun or self._owes_greeting:
+        elif self._is_to_greet:
             if self._watcher.may_greet():
                 await self.greet()
         elif self._owes_speech or self.holding.has_spoken or notes or not self.playback.utterances:
-            await self.say(resume_prompt(self._link.language))
+            await self._speak_up()
         self._owes_speech = self.holding.has_spoken = False
 
     def lost(self) -> None:
@@ -394,6 +407,8 @@ class Conversation:
         at_ms = self.caller.unfinished_at_ms
         if at_ms is not None:
             self._sound.rewind(self._given_from_ms + at_ms - _BEFORE_SPEECH_MS)
+        elif not self.caller.was_noticed and self._clock() - self._opened_at < _UNNOTICED_S:
+            self._sound.rewind(self._given_from_ms)
         again_from_ms = self._sound.next_ms - self._given_from_ms
         for turn in self.caller.lost(heard_again_from_ms=again_from_ms, now_ms=now_ms):
             self.transcript.caller_lost(turn)

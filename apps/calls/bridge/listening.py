@@ -29,6 +29,8 @@ class CallerTurns:
         self._speaking = ""
         self.finished: list[SpokenTurn] = []
         self.spoke_last = False
+        self.was_noticed = False
+        """The AI that listens now has said that the caller spoke."""
 
     @property
     def is_speaking(self) -> bool:
@@ -47,6 +49,7 @@ class CallerTurns:
     def opened(self, first_ms: int) -> None:
         """A new AI listens; first_ms: where the sound that it will be given begins, on the clock of the call."""
         self._offset_ms = first_ms
+        self.was_noticed = False
 
     def lost(self, *, heard_again_from_ms: float, now_ms: int) -> list[SpokenTurn]:
         """The AI is gone. What will be heard again will be told by the next one; of the rest, what was recognised.
@@ -69,7 +72,7 @@ class CallerTurns:
 
     def started(self, event: SpeechStarted) -> None:
         self._speaking = event.item_id
-        self.spoke_last = True
+        self.spoke_last = self.was_noticed = True
         self._open[event.item_id] = _Utterance(event.item_id, self._offset_ms + event.at_ms)
         if len(self._open) > _MAX_OPEN:
             self._open.popitem(last=False)

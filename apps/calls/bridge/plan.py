@@ -153,11 +153,13 @@ def greeting_note(greeting: str, language: str) -> str:
     )
 
 
-def resume_prompt(language: str) -> str:
+def resume_prompt(language: str, *, owes_greeting: bool = False) -> str:
+    """owes_greeting: a greeting_note() has told what the person has not heard."""
     name = LANGUAGE_NAMES.get(language, language)
+    also = " Say first what they have not heard of your greeting." if owes_greeting else ""
     return (
         f"The connection was disturbed for a moment. In {name}, apologise in a few words and go on with the "
-        "conversation where it stopped. Do not greet again."
+        f"conversation where it stopped. Do not greet again.{also}"
     )
 
 

@@ -64,6 +64,17 @@ async def test_who_speaks_into_the_greeting_is_told_the_rest_of_it(talk):
     assert "that you are an AI" in note
 
 
+async def test_whoever_comes_next_knows_what_is_left_of_a_greeting_that_was_spoken_into(talk):
+    await talk.speaks("a1", "Hello, an AI speaking.", 2000)
+    await talk.wait(0.5)
+    await talk.says(SpeechStarted("u1", 500), SpeechStopped("u1", 900), TurnDone("cancelled", has_speech=True))
+    await talk.speaks("a2", "Of course,", 500, done=False)
+    await talk.lose()
+    await talk.wait(1.1)
+    assert len(talk.ai.all("note")) == 2
+    assert "Do not greet again. Say first what they have not heard" in last_prompt(talk)
+
+
 async def test_the_rest_of_the_greeting_is_owed_until_it_was_heard(talk):
     await talk.speaks("a1", "Hello, an AI speaking.", 2000)
     await talk.wait(0.5)
@@ -96,6 +107,15 @@ async def test_an_answer_that_is_interrupted_later_brings_no_greeting(talk):
     await talk.lose()
     await talk.wait(1.1)
     assert "Do not greet again" in last_prompt(talk)
+
+
+async def test_a_second_stream_of_a_conversation_goes_on_with_what_is_left_of_the_greeting():
+    history = [PastTurn("ai", "Hello, an"), PastTurn("caller", "Who?")]
+    talk = Conversation(history=history, offset_ms=2_000, owes_greeting=True).start()
+    await talk.settle()
+    assert len(talk.ai.all("note")) == 1
+    assert "Do not greet again. Say first what they have not heard" in last_prompt(talk)
+    await talk.hang_up()
 
 
 async def test_a_second_stream_greets_where_the_first_one_broke_in_the_greeting():

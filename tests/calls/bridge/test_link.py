@@ -159,7 +159,22 @@ async def test_a_broken_sentence_that_still_plays_can_be_interrupted_without_a_w
     assert talk.sink.last("a1").text == "One"
 
 
+async def test_what_a_connection_had_no_time_to_notice_is_heard_by_the_next(talk):
+    frames = [Audio.of(bytes([i]) * 160) for i in range(150)]
+    await talk.wait(3.0)
+    await talk.lose()
+    await talk.hears(*frames[:100])
+    await talk.wait(1.3)  # it is back, and has been given all that was kept; nobody has heard of it yet
+    assert len(talk.ai.heard) > 20
+    n_before = len(talk.ai.heard)
+    await talk.lose()
+    await talk.hears(*frames[100:])
+    await talk.wait(4.0)
+    assert talk.ai.heard[n_before : n_before + 150] == frames
+
+
 async def test_sound_of_the_gap_is_given_to_the_provider_when_it_is_back(talk):
+    await talk.wait(2.5)
     await talk.hears(FRAME)
     await talk.lose()
     frames = [Audio.of(bytes([i]) * 160) for i in range(40)]
