@@ -224,7 +224,7 @@ class CallWatcher:
                 if await self._line.play(pieces, message.text, is_wording=message.is_wording):
                     self._line.event("message_left", {"after": why, "how": "recorded", "ms": message.duration_ms})
                     break
-                if not self._plays:
+                if not self.goes_on_alone():  # somebody else has stopped it
                     return
                 self._n_tries += 1
                 log.info("recorded_message_interrupted", n_tries=self._n_tries)
