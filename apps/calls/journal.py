@@ -226,7 +226,8 @@ class Journal:
         for told, text in changed:
             yield told if text == told.turn.text else replace(told, turn=replace(told.turn, text=text))
 
-    def _write_until_done(self, batch: _Batch) -> None:
+    def _write_until_done(self, batch: _Batch, *, is_single: bool = False) -> None:
+        """is_single: the database may refuse it for what it is."""
         n_tries = 0
         while batch.has_rows:
             try:
@@ -242,7 +243,12 @@ class Journal:
                     raise
                 time.sleep(delay_s)
             except (DatabaseError, Call.DoesNotExist):
-                _write_one_by_one(batch)
+                if is_single:
+                    metrics.JOURNAL_LOST.labels("refused").inc()
+                    log.exception("journal_record_refused")
+                else:  # find what it refuses, and keep the rest, even if it goes away meanwhile
+                    for single in _singles(batch):
+                        self._write_until_done(single, is_single=True)
                 break
             finally:
                 close_old_connections()
@@ -304,20 +310,13 @@ def _write_turns(records: Iterable[TurnRecord]) -> None:
         Turn.objects.filter(call_id=record.call_id, item_id=record.turn.item_id[:80]).delete()
 
 
-def _write_one_by_one(batch: _Batch) -> None:
-    """The database refused something in the batch for what it is: find it, and keep the rest."""
+def _singles(batch: _Batch) -> list[_Batch]:
+    """A batch for every record."""
     singles: list[_Batch] = [_Batch(turns={key: record}) for key, record in batch.turns.items()]
     singles += [_Batch(events=[record]) for record in batch.events]
     singles += [_Batch(usage={key: used}) for key, used in batch.usage.items()]
     singles += [_Batch(live_legs=batch.live_legs)] if batch.live_legs else []
-    for single in singles:
-        try:
-            _write(single)
-        except (OperationalError, InterfaceError):
-            raise
-        except (DatabaseError, Call.DoesNotExist):
-            metrics.JOURNAL_LOST.labels("refused").inc()
-            log.exception("journal_record_refused")
+    return singles
 
 
 def _event(record: EventRecord) -> CallEvent:

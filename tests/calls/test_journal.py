@@ -122,6 +122,24 @@ def test_a_record_the_database_refuses_does_not_take_others_with_it(journal, leg
     assert CallEvent.objects.filter(call_id=leg.call_id, kind="session_ended").count() == 1
 
 
+def test_a_database_that_goes_away_while_what_it_refuses_is_looked_for_loses_nothing(journal, leg, monkeypatch):
+    real, asked = journal_module._write, []
+
+    def write(batch) -> None:
+        asked.append(batch)
+        if len(asked) == 3:
+            raise OperationalError("away")
+        real(batch)
+
+    monkeypatch.setattr(journal_module, "_write", write)
+    monkeypatch.setattr(journal_module, "_RETRY_S", (0.01,))
+    journal.add(EventRecord(leg.call_id, leg.pk, "x" * 500, {}, AT))
+    for i in range(20):
+        journal.add(turn(leg, f"Turn {i}", item_id=f"a{i}"))
+    flush(journal, leg)
+    assert Turn.objects.filter(call_id=leg.call_id).count() == 20
+
+
 def test_nothing_is_lost_while_the_database_is_away(journal, leg, monkeypatch):
     is_away = True
     real = journal_module._write
