@@ -476,8 +476,8 @@ CALL_PHRASES_DIR = Path(env_str("CALL_PHRASES_DIR", "")) if env_str("CALL_PHRASE
 # Nobody could talk to the person to the end, because every voice AI failed: they are called back after so long.
 CALL_BACK_AFTER_FAILURE_MINUTES = env_int("CALL_BACK_AFTER_FAILURE_MINUTES", 30)
 # A lost voice AI is tried at most so often, after 1, 2, 4, 8 and 16 s, before the next one of the virtual agent's list
-# takes over; and no longer than so many seconds while that one is known to answer, since the caller waits meanwhile: 7 s
-# are three tries. The last one of a list is always tried five times.
+# takes over; and no longer than so many seconds while that one is known to answer, since the caller waits meanwhile:
+# 7 s are three tries. The last one of a list is always tried five times.
 VOICE_AI_TRIES_BEFORE_FAILOVER = env_int("VOICE_AI_TRIES_BEFORE_FAILOVER", 5)
 VOICE_AI_FAILOVER_AFTER_S = env_int("VOICE_AI_FAILOVER_AFTER_S", 7)
 # How long a language model may take to sum a call up.
