@@ -58,8 +58,9 @@ _BILLED = {
     ("twilio", ""): {Part.CARRIER, Part.MESSAGE},
     ("telnyx", ""): {Part.CARRIER, Part.MESSAGE},
     ("openai", "gpt-realtime-2.1"): {
-        *(Part.AUDIO_IN, Part.AUDIO_OUT, Part.TEXT_IN, Part.TEXT_OUT, Part.CACHED_IN, Part.TRANSCRIPTION),
+        *(Part.AUDIO_IN, Part.AUDIO_OUT, Part.TEXT_IN, Part.TEXT_OUT, Part.CACHED_IN),
     },
+    ("openai", "gpt-transcribe"): {Part.TRANSCRIPTION},
     ("openai", "gpt-6-luna"): {Part.TEXT_IN, Part.TEXT_OUT, Part.CACHED_IN},
     ("gemini", "gemini-3.8-live"): {
         *(Part.AUDIO_IN, Part.AUDIO_OUT, Part.TEXT_IN, Part.TEXT_OUT, Part.CACHED_IN),

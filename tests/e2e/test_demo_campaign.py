@@ -11,7 +11,8 @@ from zoneinfo import ZoneInfo
 import pytest
 from django.utils import timezone
 
-from apps.calls.models import Call, Leg, Speaker
+from apps.calls.models import Call, CallReview, Leg, Speaker
+from apps.calls.models.review import ReviewState
 from apps.calls.states import Outcome
 from apps.campaigns import reasons
 from apps.campaigns.models import Campaign, CampaignContact, DialAttempt, RetryRule
@@ -154,6 +155,21 @@ def test_the_callers_words_are_what_they_said(truth):
         # Their last words may fall into our hanging up.
         for text in _said_after_hearing_us(line)[:-1]:
             assert text in " ".join(heard), _who(line)
+
+
+def test_every_conversation_is_summed_up_and_marked(truth):
+    talks = [
+        call for call, _ in _talks(truth) if {Speaker.CALLER, Speaker.AI} <= {turn.speaker for turn in call.turns.all()}
+    ]
+
+    def are_done() -> bool:
+        return not CallReview.objects.filter(state=ReviewState.WAITING).exists()
+
+    wait_for(are_done, "all conversations have been reviewed", timeout_s=60)
+    reviews = {review.call_id: review for review in CallReview.objects.all()}
+    assert {call.pk for call in talks} <= reviews.keys()
+    for review in reviews.values():
+        assert (review.state, bool(review.summary), review.qa_score is not None) == (ReviewState.DONE, True, True)
 
 
 def test_who_asked_not_to_be_called_is_on_the_list(campaign):

@@ -69,7 +69,8 @@ _PRICES = (
     ("openai", "", Part.TEXT_IN, Unit.MILLION_TOKENS, "4"),
     ("openai", "", Part.TEXT_OUT, Unit.MILLION_TOKENS, "16"),
     ("openai", "", Part.CACHED_IN, Unit.MILLION_TOKENS, "0.4"),
-    ("openai", "", Part.TRANSCRIPTION, Unit.MINUTE, "0.006"),
+    ("openai", "gpt-transcribe", Part.TRANSCRIPTION, Unit.MILLION_TOKENS, "6"),
+    ("openai", "gpt-realtime-whisper", Part.TRANSCRIPTION, Unit.MINUTE, "0.006"),
     ("openai", "gpt-6-luna", Part.TEXT_IN, Unit.MILLION_TOKENS, "0.25"),
     ("openai", "gpt-6-luna", Part.TEXT_OUT, Unit.MILLION_TOKENS, "2"),
     ("openai", "gpt-6-luna", Part.CACHED_IN, Unit.MILLION_TOKENS, "0.025"),
@@ -182,7 +183,15 @@ def _agent() -> VirtualAgent:
     words |= {f"ai_disclosure_{code}": text for code, text in texts.DISCLOSURE.items()}
     words |= {f"voicemail_message_{code}": text for code, text in texts.VOICEMAIL.items()}
     agent, is_new = VirtualAgent.objects.get_or_create(
-        name=texts.AGENT_NAME, defaults={**words, "speaks_as": texts.SPEAKS_AS, "company": texts.COMPANY}
+        name=texts.AGENT_NAME,
+        defaults={
+            **words,
+            "speaks_as": texts.SPEAKS_AS,
+            "company": texts.COMPANY,
+            "review_llm": "openai:gpt-6-luna",
+            "extracted_fields": texts.FIELDS,
+            "qa_checklist": texts.CHECKLIST,
+        },
     )
     if is_new:
         agent.fallbacks.create(position=1, provider=Provider.GEMINI)

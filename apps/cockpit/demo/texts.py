@@ -28,6 +28,16 @@ VOICEMAIL = {
     "zkusíme to znovu.",
 }
 
+# What is made of each conversation afterwards.
+FIELDS = {
+    "wants_visit": {"type": "boolean", "description": "Whether the person agreed to a visit"},
+    "callback_wish": {"type": "string", "description": "When the person wants to be called again, in their words"},
+    "reason": {"type": "string", "description": "Why the person is or is not interested"},
+}
+CHECKLIST = """Did the agent say that it is an AI?
+Did the agent say why it calls?
+Did the agent respect what the person wanted?"""
+
 INSTRUCTIONS = {
     "en": """\
 Purpose: a free check of how much solar panels would save in your home
