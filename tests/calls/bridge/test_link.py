@@ -446,6 +446,29 @@ async def test_a_provider_that_loses_some_sound_is_slow_and_no_more(talk):
     assert len(talk.ai.opened) == 1
 
 
+async def test_a_wish_to_hang_up_goes_with_the_provider_that_had_it(talk):
+    await talk.speaks("a1", "Hello.", 500)
+    await talk.wait(1.0)
+    await talk.says(ToolCall("t1", "end_call", "{}"))
+    await talk.lose()
+    await talk.wait(1.1)
+    await talk.speaks("a2", "Where were we?", 500)
+    await talk.wait(2.0)
+    assert talk.is_running
+
+
+async def test_who_was_speaking_when_the_provider_was_lost_is_not_taken_to_speak_for_ever(talk):
+    await talk.speaks("a1", "Hello.", 500)
+    await talk.wait(1.0)
+    await talk.says(SpeechStarted("u1", 1000))
+    await talk.lose()
+    await talk.wait(1.1)
+    await talk.speaks("a2", "Where were we?", 500)
+    await talk.says(Expiring(300.0))
+    await talk.wait(3.0)
+    assert len(talk.ai.opened) == 3
+
+
 async def test_a_first_provider_that_cannot_be_had_lets_the_second_one_greet():
     talk = Conversation(providers=("first", "second"))
     talk.ai.open_errors = [OPEN]

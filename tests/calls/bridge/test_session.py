@@ -237,6 +237,19 @@ async def test_the_goodbye_is_heard_before_the_ai_hangs_up(talk):
     assert talk.sink.ends == [end]
 
 
+async def test_what_was_asked_for_before_is_done_before_the_ai_hangs_up(talk):
+    talk.sink.tool_gate = asyncio.Event()
+    await talk.says(ToolCall("t1", "opt_out", "{}"), ToolCall("t2", "end_call", "{}"))
+    await talk.says(TurnDone("completed", has_speech=True))
+    await talk.wait(3.0)
+    assert talk.is_running
+    talk.sink.tool_gate.set()
+    await talk.settle()
+    await talk.wait(0.1)
+    assert (await talk.end()).cause is Cause.AI_ENDED
+    assert [call.id for call in talk.sink.tools] == ["t1"]
+
+
 async def test_an_ai_that_hangs_up_without_a_goodbye_is_asked_for_one(talk):
     await talk.says(SpeechStarted("u1", 0), SpeechStopped("u1", 500))
     await talk.says(CallerTranscript("u1", "No thanks.", is_final=True))
