@@ -158,17 +158,17 @@ def test_the_callers_words_are_what_they_said(truth):
 
 
 def test_every_conversation_is_summed_up_and_marked(truth):
-    talks = [
-        call for call, _ in _talks(truth) if {Speaker.CALLER, Speaker.AI} <= {turn.speaker for turn in call.turns.all()}
-    ]
+    talks = {
+        call.pk
+        for call, _ in _talks(truth)
+        if {Speaker.CALLER, Speaker.AI} <= {turn.speaker for turn in call.turns.all()}
+    }
 
     def are_done() -> bool:
-        return not CallReview.objects.filter(state=ReviewState.WAITING).exists()
+        return talks <= set(CallReview.objects.exclude(state=ReviewState.WAITING).values_list("call_id", flat=True))
 
-    wait_for(are_done, "all conversations have been reviewed", timeout_s=60)
-    reviews = {review.call_id: review for review in CallReview.objects.all()}
-    assert {call.pk for call in talks} <= reviews.keys()
-    for review in reviews.values():
+    wait_for(are_done, "all conversations have been reviewed", timeout_s=120)
+    for review in CallReview.objects.filter(call__in=talks):
         assert (review.state, bool(review.summary), review.qa_score is not None) == (ReviewState.DONE, True, True)
 
 
