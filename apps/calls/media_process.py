@@ -2,7 +2,6 @@
 
 import asyncio
 import contextvars
-import gc
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
@@ -22,6 +21,7 @@ from redis.exceptions import RedisError
 from apps.calls import adapters
 from apps.calls.bridge import metrics, phrase_book
 from apps.calls.command_bus import CommandBus
+from apps.calls.garbage import GarbageCollection
 from apps.calls.journal import Journal
 from apps.calls.message_sounds import MessageSounds
 from apps.calls.recorders import Recorders
@@ -57,6 +57,7 @@ class MediaProcess:
         self._drain_s = drain_s
         self._threads = ThreadPoolExecutor(_DB_THREADS, thread_name_prefix="media-db")
         self._tool_threads = ThreadPoolExecutor(_TOOL_THREADS, thread_name_prefix="media-tools")
+        self._garbage = GarbageCollection()
         self._drained = asyncio.Event()
         self._syncing: asyncio.Task[None] | None = None
         self._draining: asyncio.Task[None] | None = None
@@ -78,6 +79,7 @@ class MediaProcess:
             yield
         finally:
             self.n_calls -= 1
+            self._garbage.call_ended()
             if self.n_calls == 0:
                 self._drained.set()
 
@@ -111,8 +113,7 @@ class MediaProcess:
     def start(self) -> None:
         adapters.load_voice_ais()
         sys.setswitchinterval(_SWITCH_INTERVAL_S)
-        gc.collect()
-        gc.freeze()  # what is loaded stays; the collector need not look at it again and again
+        self._garbage.start()
         self.journal.start()
         self.recorders.start()
         self.commands.start()
@@ -128,6 +129,7 @@ class MediaProcess:
             metrics.MEDIA_FILL.set(self.fill)
             metrics.MEDIA_TASKS.set(len(asyncio.all_tasks()))
             metrics.CALLER_SOUND_WAITING.set(sum(session.unheard_s for session in self.commands.sessions))
+            self._garbage.tick(n_live=self.n_calls)
             try:
                 await self.in_thread(breaker.sync)
             except RedisError as error:

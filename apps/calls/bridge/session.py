@@ -134,7 +134,7 @@ class Session:
     async def _hear_line(self) -> SessionEnd:
         link, clock = self._link, self._clock
         sound = self._sound
-        keep = sound.latest.append
+        keep = sound.keep
         record = None if self._recorder is NO_RECORDER else self._recorder.caller
         budget = InboundBudget(clock(), self._limits.burst_s)
         try:

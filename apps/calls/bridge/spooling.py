@@ -22,7 +22,7 @@ from apps.calls.media.spool import FORMAT_NUMBERS, Kind, SpoolHead, record
 log = structlog.get_logger(__name__)
 
 SUFFIX: Final = ".spool"
-_EVERY_S: Final = 0.5
+_EVERY_S: Final = 0.1
 _MAX_FRAMES: Final = 150_000
 """Ten seconds of the most calls a process takes: some 60 MB."""
 _OPEN: Final = 0
