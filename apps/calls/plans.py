@@ -117,6 +117,7 @@ def _plan(leg: Leg) -> CallPlan:
         "agent": agent.speaks_as,
         "company": agent.company,
     }
+    came_back = opened_before and _was_not_transferred(call.pk)
     said = _said(call.pk) if opened_before else []
     openings = {
         language: opening(agent, language, pack=pack, is_recorded=recording is not None, values=values)
@@ -148,9 +149,10 @@ def _plan(leg: Leg) -> CallPlan:
         recording=recording,
         is_recording_announced=openings[call.language].is_recording_announced,
         answering=answering(agent, values=values, languages=Language.values, recordings=_voicemail_recordings(agent)),
-        opening_prompt=not_transferred_prompt(call.language) if opened_before and _was_not_transferred(call.pk) else "",
+        opening_prompt=not_transferred_prompt(call.language) if came_back else "",
         is_recording_paused=opened_before and _is_recording_paused(call.pk),
-        last_resort_transfer_to=last_resort_of(agent, now=now),
+        # Whom a transfer brought back is called back, rather than sent there once more.
+        last_resort_transfer_to="" if came_back else last_resort_of(agent, now=now),
         changes_to=frozenset(Language.values) if agent.changes_language else frozenset(),
     )
 

@@ -461,7 +461,7 @@ WEBHOOK_MAX_AGE_HOURS = env_int("WEBHOOK_MAX_AGE_HOURS", 6)
 # Webhooks per second that one address, and one carrier account in all, may send, as a mean over ten seconds.
 WEBHOOK_SOURCE_PER_S = env_int("WEBHOOK_SOURCE_PER_S", 200)
 WEBHOOK_ACCOUNT_PER_S = env_int("WEBHOOK_ACCOUNT_PER_S", 500)
-MEDIA_MAX_CALLS = env_int("MEDIA_MAX_CALLS", 150)
+MEDIA_MAX_CALLS = env_int("MEDIA_MAX_CALLS", 100)
 # After SIGTERM a media process takes no new call and waits this long for those it has; what is left then is
 # taken over by another one.
 MEDIA_DRAIN_S = env_int("MEDIA_DRAIN_S", 900)

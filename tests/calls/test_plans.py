@@ -135,6 +135,10 @@ def test_who_takes_over_when_every_voice_ai_fails_is_known_before_the_first_word
     leg.call.virtual_agent.save()
     reopen(leg)
     assert load_plan(leg.media_token, "twilio").last_resort_transfer_to == "+12025550147"
+    CallEvent.objects.create(call=leg.call, kind="session_started")
+    CallEvent.objects.create(call=leg.call, kind="transfer_failed")
+    reopen(leg)
+    assert load_plan(leg.media_token, "twilio").last_resort_transfer_to == "", "nobody was there: they are called back"
 
 
 @pytest.mark.parametrize(
