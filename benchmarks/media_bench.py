@@ -107,7 +107,9 @@ async def _measure(server: str, n_calls: int, options: argparse.Namespace) -> Re
         wire.measured.reset()
         wire.measured.is_on = True
         before, began = watched.cpu_times(), time.perf_counter()
+        every_minute = asyncio.create_task(_tell_memory(watched))
         await wire.talk(phones, for_s=options.seconds)
+        every_minute.cancel()
         after, took = watched.cpu_times(), time.perf_counter() - began
         memory = watched.memory_info().rss
         await asyncio.sleep(0.2)
@@ -131,6 +133,16 @@ async def _measure(server: str, n_calls: int, options: argparse.Namespace) -> Re
         clear_p50_ms=percentile(measured.interruptions, 0.5) / 1e6,
         clear_p99_ms=percentile(measured.interruptions, 0.99) / 1e6,
     )
+
+
+async def _tell_memory(watched: psutil.Process) -> None:
+    """For a soak, such as ``--calls 100 --seconds 600``."""
+    began = time.perf_counter()
+    print(f"resident at the start: {watched.memory_info().rss / 2**20:.1f} MB", flush=True)
+    while True:
+        await asyncio.sleep(60)
+        minutes = (time.perf_counter() - began) / 60
+        print(f"resident after {minutes:.0f} min: {watched.memory_info().rss / 2**20:.1f} MB", flush=True)
 
 
 # ── Servers ─────────────────────────────────────────────────────────────────────────────────────────────────
