@@ -55,6 +55,15 @@ class Utterance:
             cut = cut[: max(cut.rfind(" "), cut.rfind("\n")) + 1] if " " in cut or "\n" in cut else ""
         return cut.strip()
 
+    def was_heard(self) -> None:
+        """All of its sound was: where in it each word stood is of no more use, and a long call has many words."""
+        if not self.texts:
+            return
+        n_spoken = self._characters_at(self.sent_ms)
+        self.texts = [(0.0, n_spoken)]
+        if n_spoken < len(self.text):
+            self.texts.append((self.sent_ms, len(self.text)))
+
     def _characters_at(self, ms: float) -> int:
         """Characters spoken by a point in the audio: each piece is spread over the audio that came after it.
 
@@ -220,4 +229,4 @@ class Playback:
     def _forget(self, played: float) -> None:
         """Drop utterances that were heard to their end and are followed by another."""
         while len(self._playing) > 1 and played >= self._playing[0].start + self._playing[0].sent_ms:
-            self._playing.pop(0)
+            self._playing.pop(0).was_heard()

@@ -113,6 +113,30 @@ def test_nothing_is_said_of_an_utterance_nobody_heard():
     assert cut.utterance.heard_text == ""
 
 
+def test_what_was_heard_to_its_end_keeps_its_words_and_not_their_places():
+    playback = Playback()
+    said_and_sent(playback, "a", [("One ", 100), ("two ", 100), ("three ", 100), ("four.", 100)])
+    playback.said("a", " Unspoken.", call_ms=0)
+    said_and_sent(playback, "b", [("And ", 100), ("so on.", 100)], now=0.1)
+    said_and_sent(playback, "c", [], now=0.1)
+    playback.reached(playback.mark(), now=9.0)
+    assert len(playback.utterances["a"].texts) == 2
+    assert playback.utterances["a"].heard_text == "One two three four. Unspoken."
+    playback.broke_off("a")
+    assert playback.utterances["a"].heard_text == "One two three four."
+    assert len(playback.utterances["b"].texts) == 2, "the last one may still be cut"
+
+
+def test_words_that_come_after_their_sound_was_heard_are_kept():
+    playback = Playback()
+    playback.sent("a", 100, now=0.0, call_ms=0)
+    playback.sent("b", 100, now=0.0, call_ms=0)
+    playback.reached(playback.mark(), now=9.0)
+    playback.said_all("a", "Late words.", call_ms=0)
+    playback.broke_off("a")
+    assert playback.utterances["a"].heard_text == "Late words."
+
+
 def test_names_that_are_no_marks_of_ours_change_nothing():
     playback = Playback()
     playback.sent("a", 1000, now=0.0, call_ms=0)
