@@ -35,6 +35,7 @@ _MOST_WORKERS = 6
 def test(arguments: Sequence[str]) -> int:
     """The whole suite, or what the arguments choose (as pytest takes them). Gives pytest's exit code."""
     system_packages.ensure_pango()
+    system_packages.ensure_driver()
     chromium = system_packages.ensure_chromium()
     chosen = [word for argument in arguments for word in shlex.split(argument)]
     layout = Layout.from_environment().child("test")

@@ -1,4 +1,4 @@
-"""What `make test` needs beyond PyPI and npm: Chromium for the browser tests, Pango for PDF.
+"""What `make test` needs beyond PyPI and npm: Chromium and what drives it for the browser tests, Pango for PDF.
 
 On Debian and Ubuntu with root or password-less sudo they are installed, and it says so; elsewhere it says what to do.
 """
@@ -17,6 +17,8 @@ _PANGO_LIBRARIES = {
     "linux": ("libpango-1.0.so.0", "libpangoft2-1.0.so.0", "libharfbuzz-subset.so.0"),
     "darwin": ("libpango-1.0.dylib", "libpangoft2-1.0.dylib", "libharfbuzz-subset.dylib"),
 }
+# What the Node.js inside Playwright's package links to, and a bare Debian does not have.
+_DRIVER_PACKAGES = ("libatomic1",)
 _PANGO_PACKAGES = ("libpango-1.0-0", "libpangoft2-1.0-0", "libharfbuzz-subset0", "fonts-dejavu-core")
 
 
@@ -32,6 +34,21 @@ def ensure_pango() -> None:
     _apt_install("Pango and a font, for PDF reports", _PANGO_PACKAGES)
     if not _pango_is_here():
         raise Problem(f"Pango was installed ({', '.join(_PANGO_PACKAGES)}) and still cannot be loaded.")
+
+
+def ensure_driver() -> None:
+    """Raises Problem if what Playwright drives a browser with does not start, and cannot be brought to."""
+    if _driver_starts():
+        return
+    if _apt_get() is None:
+        raise Problem(
+            "Playwright's driver, for the browser tests, does not start. On Debian or Ubuntu, as administrator: "
+            f"apt-get install {' '.join(_DRIVER_PACKAGES)}. On Fedora: dnf install libatomic. "
+            "`python -m playwright --version` says what it misses."
+        )
+    _apt_install("what Playwright's driver needs, for the browser tests", _DRIVER_PACKAGES)
+    if not _driver_starts():
+        raise Problem("Playwright's driver does not start; `python -m playwright --version` says why.")
 
 
 def ensure_chromium() -> str | None:
@@ -70,6 +87,13 @@ def _pango_is_here() -> bool:
         except OSError:
             return False
     return True
+
+
+def _driver_starts() -> bool:
+    return (
+        subprocess.run([sys.executable, "-m", "playwright", "--version"], capture_output=True, check=False).returncode
+        == 0
+    )
 
 
 def _system_chromium() -> str | None:

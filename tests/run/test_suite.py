@@ -41,7 +41,7 @@ def test_kept_databases_are_made_anew_when_a_migration_changed(layout, checkout)
 def _nothing_is_started(layout, monkeypatch):
     monkeypatch.setattr(suite, "own_servers", lambda *_, **__: nullcontext(Endpoints("postgresql://a", "redis://b")))
     monkeypatch.setattr(Layout, "from_environment", lambda: layout)
-    for name in ("ensure_pango", "ensure_chromium"):
+    for name in ("ensure_pango", "ensure_driver", "ensure_chromium"):
         monkeypatch.setattr(system_packages, name, lambda: None)
     layout.child("test").create()
 

@@ -81,6 +81,25 @@ def test_password_less_sudo_is_used(machine, tmp_path, monkeypatch):
     assert "install --yes --no-install-recommends libpango-1.0-0" in calls
 
 
+def test_a_driver_that_lacks_a_library_gets_it(machine, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    machine("python", f'[ -e {tmp_path}/libatomic ] || {{ echo "node: libatomic.so.1: no such file" >&2; exit 127; }}')
+    machine(
+        "apt-get", f'case "$*" in *"install --yes --no-install-recommends libatomic1") : > {tmp_path}/libatomic;; esac'
+    )
+    system_packages.ensure_driver()
+    assert "libatomic1" in capsys.readouterr().out
+    system_packages.ensure_driver()
+    assert capsys.readouterr().out == ""
+
+
+def test_an_ordinary_user_is_told_what_the_driver_lacks(machine, monkeypatch):
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    machine("apt-get", "exit 100")
+    with pytest.raises(Problem, match="as administrator: apt-get install libatomic1"):
+        system_packages.ensure_driver()
+
+
 def test_a_failing_apt_is_told_with_its_reason(machine, monkeypatch):
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     monkeypatch.setattr(system_packages, "_pango_is_here", lambda: False)
