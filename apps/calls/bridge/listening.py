@@ -1,12 +1,13 @@
 """The caller's side of the transcript: utterances on the clock of the call. Pure."""
 
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from dataclasses import dataclass
 
 from apps.calls.bridge.sink import SpokenTurn
 from apps.calls.media.frames import CallerTranscript, SpeechStarted, SpeechStopped
 
 _MAX_OPEN = 50
+_MAX_FINISHED = 200  # as many as another voice AI is told of
 
 
 @dataclass(slots=True)
@@ -27,7 +28,7 @@ class CallerTurns:
         self._offset_ms = offset_ms
         self._open: OrderedDict[str, _Utterance] = OrderedDict()
         self._speaking = ""
-        self.finished: list[SpokenTurn] = []
+        self.finished: deque[SpokenTurn] = deque(maxlen=_MAX_FINISHED)
         self.spoke_last = False
         self.was_noticed = False
         """The AI that listens now has said that the caller spoke."""
