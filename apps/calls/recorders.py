@@ -114,7 +114,7 @@ class Recorders:
 def _want(call_id: int, wish: Wish, reason: str) -> None:
     try:
         recording_commands.want(call_id, wish, reason=reason)
-    except Exception as error:
+    except Exception as error:  # in the writer's thread, which lives on for all other calls
         log.exception("carrier_recording_not_asked", call_id=call_id, wish=str(wish), error=type(error).__name__)
         metrics.FAILED.labels("carrier").inc()
     finally:

@@ -16,43 +16,13 @@ from apps.calls.models import Call, CallEvent, Leg, Recording, Turn, VoicemailRe
 from apps.calls.services import recordings, voicemail_recordings
 from apps.calls.services.media_commands import send_to_session
 from tests.calls.media.test_mixing import heard
-from tests.calls.media_server import Carrier, EchoProvider, MediaServer, eventually, media_server
+from tests.calls.media_server import Carrier, EchoProvider, eventually
 from tests.factories.calls import make_call, make_callable, make_leg, make_virtual_agent
 from tests.factories.sounds import spoken_wav
 
 pytestmark = pytest.mark.django_db(transaction=True)
 SILENCE = base64.b64encode(b"\xff" * 160).decode()
 _names = iter(f"Machine{n}" for n in range(1000))
-
-
-@pytest.fixture(scope="module")
-def provider():
-    with EchoProvider() as provider:
-        yield provider
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("messages")
-
-
-@pytest.fixture(scope="module")
-def process(django_db_setup, django_db_blocker, provider, folder):
-    with django_db_blocker.unblock(), media_server(provider, folder / "media.log", VAR_DIR=str(folder)) as server:
-        yield server
-
-
-@pytest.fixture(autouse=True)
-def same_storage(settings, folder):
-    backend = {**settings.STORAGES["recordings"], "OPTIONS": {"location": str(folder / "uploads" / "recordings")}}
-    settings.STORAGES = {**settings.STORAGES, "recordings": backend}
-
-
-@pytest.fixture
-def media(process: MediaServer):
-    yield process
-    process.wait_idle()
-    eventually(lambda: not list(process.log.parent.glob("recording-spool/*.spool")), within_s=20)
 
 
 def make_stream(seconds: float = 1.5) -> tuple[Leg, VoicemailRecording]:

@@ -14,43 +14,12 @@ from apps.calls.models import CallEvent, Leg, Recording, Turn
 from apps.calls.services import recordings
 from apps.calls.services.media_commands import send_to_session
 from tests.calls.media.test_mixing import frames, heard, near, tone
-from tests.calls.media_server import Carrier, EchoProvider, MediaServer, eventually, media_server
+from tests.calls.media_server import Carrier, EchoProvider, eventually, media_server
 from tests.factories.calls import make_call, make_callable, make_leg, make_virtual_agent
 
 pytestmark = pytest.mark.django_db(transaction=True)
 SILENCE = b"\xff" * 160
 _names = iter(f"Heard{n}" for n in range(1000))
-
-
-@pytest.fixture(scope="module")
-def provider():
-    with EchoProvider() as provider:
-        yield provider
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("recorded")
-
-
-@pytest.fixture(scope="module")
-def process(django_db_setup, django_db_blocker, provider, folder):
-    with django_db_blocker.unblock(), media_server(provider, folder / "media.log", VAR_DIR=str(folder)) as server:
-        yield server
-
-
-@pytest.fixture(autouse=True)
-def same_storage(settings, folder):
-    backend = {**settings.STORAGES["recordings"], "OPTIONS": {"location": str(folder / "uploads" / "recordings")}}
-    settings.STORAGES = {**settings.STORAGES, "recordings": backend}
-    settings.RECORDING_SPOOL_DIR = folder / "recording-spool"
-
-
-@pytest.fixture
-def media(process: MediaServer):
-    yield process
-    process.wait_idle()
-    eventually(lambda: not list(process.log.parent.glob("recording-spool/*.spool")))
 
 
 def make_stream(**agent) -> Leg:

@@ -7,35 +7,12 @@ from django.utils import timezone
 
 from apps.calls.models import Leg, Recording, Turn
 from apps.calls.services import recording_control
-from tests.calls.media_server import EchoProvider, eventually, media_server
-from tests.calls.test_recorded_calls import ready, say, use_tool
+from tests.calls.media_server import eventually
+from tests.calls.recorded.test_calls import ready, say, use_tool
 from tests.factories.calls import make_call, make_callable, make_leg, make_virtual_agent
 
 pytestmark = pytest.mark.django_db(transaction=True)
 _names = iter(f"Taped{n}" for n in range(1000))
-
-
-@pytest.fixture(scope="module")
-def provider():
-    with EchoProvider() as provider:
-        yield provider
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("taped")
-
-
-@pytest.fixture(scope="module")
-def process(django_db_setup, django_db_blocker, provider, folder):
-    with django_db_blocker.unblock(), media_server(provider, folder / "media.log", VAR_DIR=str(folder)) as server:
-        yield server
-
-
-@pytest.fixture
-def media(process):
-    yield process
-    process.wait_idle()
 
 
 def make_stream(*, is_recorded: bool = True) -> Leg:
