@@ -16,6 +16,7 @@ from apps.calls.services import (
     placing,
     reconcile,
     recording_commands,
+    recording_erasure,
     recordings,
     reviews,
     transfers,
@@ -130,5 +131,5 @@ def finish_recordings() -> None:
 
 @shared_task(name="calls.erase_old_recordings")
 def erase_old_recordings() -> None:
-    recordings.erase_old_recordings(now=timezone.now(), keep_days=settings.RECORDING_KEEP_DAYS)
+    recording_erasure.erase_old_recordings(now=timezone.now(), keep_days=settings.RECORDING_KEEP_DAYS)
     voicemail_recordings.sweep(now=timezone.now())

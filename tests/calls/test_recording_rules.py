@@ -12,7 +12,7 @@ from apps.calls.bridge.sink import SpokenTurn
 from apps.calls.journal import EventRecord, Journal, TurnRecord
 from apps.calls.models import CallEvent, Leg, Turn
 from apps.calls.plans import load_plan
-from apps.calls.services.recordings import refuse_recording
+from apps.calls.services.recording_erasure import refuse_recording
 from apps.contacts.rules import pack_for
 from tests.factories.calls import make_call, make_callable, make_leg, make_virtual_agent
 

@@ -10,7 +10,7 @@ from django.utils import timezone
 from apps.calls.models import Recording
 from apps.calls.models.recording import ErasedWhy
 from apps.calls.recording_files import open_piece
-from apps.calls.services import recordings
+from apps.calls.services import recording_erasure, recordings
 from tests.calls.s3_server import S3Server, s3_server
 from tests.calls.services.test_recordings import spool_of
 from tests.factories.calls import make_leg
@@ -71,7 +71,7 @@ def test_a_player_s_piece_is_fetched_as_a_piece(bucket: S3Server, tmp_path, alic
 
 def test_what_is_erased_is_gone_from_the_bucket(bucket: S3Server, tmp_path):
     recording = kept(tmp_path)
-    recordings.erase_recording(recording.pk, why=ErasedWhy.REQUEST)
+    recording_erasure.erase_recording(recording.pk, why=ErasedWhy.REQUEST)
     assert bucket.objects == {}
     with pytest.raises(FileNotFoundError):
         open_piece(recordings.files(), recording.name, 0, 10)

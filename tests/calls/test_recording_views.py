@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from apps.calls.models import CallEvent, Recording, Turn
 from apps.calls.models.recording import ErasedWhy, RecordingSource, RecordingState
 from apps.calls.recording_response import CannotBeGiven, Piece, piece_of
-from apps.calls.services import recordings
+from apps.calls.services import recording_erasure
 from tests.accounts.api.clients import api_as
 from tests.factories.calls import make_call, make_leg
 from tests.factories.recordings import SOUND, make_recording
@@ -106,7 +106,7 @@ def test_a_file_that_is_gone_and_a_recording_that_is_not_there_are_not_found(ali
     (storage / recording.name).unlink()
     assert get(alice, recording)[0].status_code == 404
     erased = make_recording()
-    recordings.erase_recording(erased.pk, why=ErasedWhy.REQUEST)
+    recording_erasure.erase_recording(erased.pk, why=ErasedWhy.REQUEST)
     assert get(alice, erased)[0].status_code == 404
     assert not CallEvent.objects.filter(kind="recording_played").exists()
 
@@ -232,7 +232,7 @@ def test_every_state_has_its_words(client, alice):
     assert "hx-trigger" in page
     Recording.objects.filter(pk=recording.pk).update(state=RecordingState.FAILED)
     assert "The recording was lost" in page_of(client, call)
-    recordings.erase_recording(recording.pk, why=ErasedWhy.RETENTION)
+    recording_erasure.erase_recording(recording.pk, why=ErasedWhy.RETENTION)
     assert "kept long enough" in page_of(client, call)
     live = make_leg("answered").call
     Recording.objects.create(call=live, source=RecordingSource.BRIDGE)

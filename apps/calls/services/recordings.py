@@ -1,4 +1,4 @@
-"""Recordings from the spool to the storage, and out of it again.
+"""Recordings from the spool, or from the carrier, to the storage.
 
 The process that recorded a stream also stores it, so media process and worker need share nothing but database and
 storage. What a crash left behind is finished by whoever finds the spool: the next media process on that disk, or a
@@ -32,8 +32,7 @@ from apps.calls.media.mixing import Mixed, Span, join, mix, peaks_of_pcm
 from apps.calls.media.sound_files import BadSound, sides
 from apps.calls.media.spool import NotASpool, SpoolHead, read_head
 from apps.calls.models import Call, CallEvent, Leg, Recording, RecordingPart
-from apps.calls.models.recording import ErasedWhy, PartState, RecordingSource, RecordingState, Wish
-from apps.calls.services.media_commands import send_to_session
+from apps.calls.models.recording import PartState, RecordingSource, RecordingState
 from apps.calls.services.story import tell
 from apps.core.db import after_commit
 from apps.core.queue import enqueue
@@ -72,9 +71,9 @@ def keep_stream(head: SpoolHead, mixed: Mixed) -> None:
     _recording_of(head)  # of a call that is gone nothing goes into the storage
     name = _save(f"{head.began_at[:10].replace('-', '/')}/{head.call_id}-{head.stream}.wav", mixed.path)
     with transaction.atomic():
-        recording = _locked(_recording_of(head).pk)
+        recording = locked(_recording_of(head).pk)
         if recording.state == RecordingState.ERASED:  # refused or erased meanwhile
-            after_commit(_delete, [name])
+            after_commit(delete_files, [name])
             return
         part, _is_new = RecordingPart.objects.get_or_create(stream=head.stream, defaults=_part_facts(recording, head))
         if part.state in {PartState.STORED, PartState.MERGED}:
@@ -95,7 +94,7 @@ def keep_stream(head: SpoolHead, mixed: Mixed) -> None:
 def merge_recording(recording_id: int) -> None:
     """Make one recording out of what the call's later streams have brought. Nothing to do is no error."""
     with transaction.atomic():
-        recording = _locked(recording_id)
+        recording = locked(recording_id)
         parts = list(recording.parts.filter(state=PartState.STORED).order_by("offset_ms", "pk"))
         if not parts or recording.state == RecordingState.ERASED:
             return
@@ -109,7 +108,7 @@ def merge_recording(recording_id: int) -> None:
             mixed = join(here, Path(folder) / "whole.wav", sorted(paused, key=lambda span: span.from_ms))
             stem = parts[-1].name.removesuffix(".wav")
             name = _save(f"{stem}-{len(recording.parts.all())}.wav", mixed.path)
-        after_commit(_delete, [old for _, old in sources])
+        after_commit(delete_files, [old for _, old in sources])
         _fill(recording, name, mixed)
         recording.parts.filter(pk__in=[part.pk for part in parts]).update(state=PartState.MERGED, name="")
         recording.parts.exclude(state=PartState.STORED).update(name="")
@@ -171,7 +170,7 @@ def give_up_lost(*, now: datetime) -> int:
     n = _give_up_carriers(now)
     for part in parts[:500]:
         with transaction.atomic():
-            recording = _locked(part.recording_id)
+            recording = locked(part.recording_id)
             if not RecordingPart.objects.filter(pk=part.pk, state=PartState.OPEN).update(state=PartState.LOST):
                 continue
             if recording.state == RecordingState.RECORDING:
@@ -200,43 +199,6 @@ def _give_up_carriers(now: datetime) -> int:
     return n
 
 
-# ── Out of the storage ──────────────────────────────────────────────────────────────────────────────────────
-def erase_recording(recording_id: int, *, why: ErasedWhy, by: User | None = None) -> bool:
-    """Delete the sound for good; the row stays and says so. False if that was done before."""
-    with transaction.atomic():
-        recording = _locked(recording_id)
-        if recording.state == RecordingState.ERASED:
-            return False
-        _erase(recording, why)
-        tell(recording.call_id, EventKind.RECORDING_ERASED, timezone.now(), by=by, reason=why.value)
-    return True
-
-
-@transaction.atomic
-def refuse_recording(call_id: int) -> None:
-    """The person does not want it: erase what there is, and record nothing of this call any more."""
-    recording, is_new = Recording.objects.get_or_create(
-        call_id=call_id,
-        source=RecordingSource.BRIDGE,
-        defaults={
-            "state": RecordingState.ERASED,
-            "deleted_at": timezone.now(),
-            "erased_why": ErasedWhy.REFUSED,
-        },
-    )
-    recordings = [recording] if is_new else []
-    recordings += Recording.objects.filter(call_id=call_id).exclude(state=RecordingState.ERASED)
-    for one in recordings:
-        _erase(_locked(one.pk), ErasedWhy.REFUSED)
-    if recordings:
-        tell(call_id, EventKind.RECORDING_ERASED, timezone.now(), reason=ErasedWhy.REFUSED.value)
-    # By way of its row: the carrier goes on recording also where there is no session that could be told to stop.
-    for at_carrier in Recording.objects.filter(call_id=call_id, source=RecordingSource.CARRIER).exclude(wanted=""):
-        Recording.objects.filter(pk=at_carrier.pk).update(wanted=Wish.STOP)
-        enqueue("calls.command_recording", at_carrier.pk, 1)
-    send_to_session(call_id, "stop_recording", reason=ErasedWhy.REFUSED.value)
-
-
 def is_refused(call_id: int) -> bool:
     """Whether nothing of the call may be recorded any more."""
     return Recording.objects.filter(
@@ -244,17 +206,7 @@ def is_refused(call_id: int) -> bool:
     ).exists()
 
 
-def erase_old_recordings(*, now: datetime, keep_days: int) -> int:
-    """Erase what was kept long enough; 0 days keep for ever. Returns how many."""
-    if keep_days <= 0:
-        return 0
-    old = Recording.objects.ready().filter(started_at__lt=now - timedelta(days=keep_days))
-    n = sum(erase_recording(pk, why=ErasedWhy.RETENTION) for pk in old.values_list("pk", flat=True).iterator())
-    if n:
-        log.info("recordings_erased", n=n, keep_days=keep_days)
-    return n
-
-
+# ── Who listens ─────────────────────────────────────────────────────────────────────────────────────────────
 def note_listening(recording: Recording, *, by: User, is_download: bool, now: datetime) -> None:
     """Leave in the call's story who listened. A player asks for many pieces; that is one listening."""
     turn = int(now.timestamp()) // _PLAYED_ONCE_IN_S
@@ -318,10 +270,10 @@ def keep_carrier_recording(
             facts |= {"call_id": call_id, "source": RecordingSource.CARRIER}
             recording, _is_new = Recording.objects.get_or_create(reference=reference, defaults=facts)
             return recording
-        recording = _locked(begun.pk)
+        recording = locked(begun.pk)
         if recording.state != RecordingState.RECORDING:  # refused meanwhile, or fetched by somebody else
             if recording.name != name:
-                after_commit(_delete, [name])
+                after_commit(delete_files, [name])
             return None
         for field, value in {**facts, "reference": reference}.items():
             setattr(recording, field, value)
@@ -365,7 +317,8 @@ def _leg_id(head: SpoolHead) -> int | None:
     return head.leg_id if Leg.objects.filter(pk=head.leg_id, call_id=head.call_id).exists() else None
 
 
-def _locked(recording_id: int) -> Recording:
+def locked(recording_id: int) -> Recording:
+    """Nobody else changes it until the transaction ends."""
     return Recording.objects.select_for_update(no_key=True).get(pk=recording_id)
 
 
@@ -383,19 +336,10 @@ def _nothing_was_heard(head: SpoolHead) -> None:
     recording = Recording.objects.filter(call_id=head.call_id, source=RecordingSource.BRIDGE).first()
     if recording is None:
         return
-    recording = _locked(recording.pk)
+    recording = locked(recording.pk)
     recording.parts.filter(stream=head.stream).delete()
     if recording.state == RecordingState.RECORDING and not recording.parts.exists():
         recording.delete()
-
-
-def _erase(recording: Recording, why: ErasedWhy) -> None:
-    names = [recording.name, *recording.parts.values_list("name", flat=True)]
-    after_commit(_delete, [name for name in set(names) if name])
-    recording.parts.all().delete()
-    recording.state, recording.erased_why, recording.deleted_at = RecordingState.ERASED, why, timezone.now()
-    recording.name, recording.sha256, recording.size, recording.peaks = "", "", 0, []
-    recording.save()
 
 
 def _save(name: str, path: Path) -> str:
@@ -414,7 +358,8 @@ def _fetch(name: str, target: Path) -> Path:
     return target
 
 
-def _delete(names: list[str]) -> None:
+def delete_files(names: list[str]) -> None:
+    """Of the storage, for good."""
     for name in names:
         files().delete(name)
 

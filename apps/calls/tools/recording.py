@@ -9,7 +9,7 @@ from typing import Any
 from django.utils.translation import gettext_lazy as _
 
 from apps.calls.bridge.sink import ToolResult
-from apps.calls.services.recordings import refuse_recording
+from apps.calls.services.recording_erasure import refuse_recording
 from apps.calls.tools.base import Offer, Tool, ToolContext, object_schema
 from apps.calls.voice_ai.base import ToolSpec
 

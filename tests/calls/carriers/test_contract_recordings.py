@@ -7,7 +7,7 @@ import pytest
 
 from apps.calls.models import Recording
 from apps.calls.models.recording import Wish
-from apps.calls.services import ending, recording_commands, recordings
+from apps.calls.services import ending, recording_commands, recording_erasure, recordings
 from apps.calls.states import LegState
 from tests.calls.lines import call_number, wait_for, wait_until
 
@@ -56,7 +56,7 @@ def test_it_is_paused_for_card_data_and_handed_over_after_the_call(leg):
 
 
 def test_who_refuses_is_recorded_no_more_and_nothing_of_it_is_kept(leg, name):
-    recordings.refuse_recording(leg.call_id)
+    recording_erasure.refuse_recording(leg.call_id)
     at_carrier = Recording.objects.get(call_id=leg.call_id, source="carrier")
     wait_until(lambda: Recording.objects.get(pk=at_carrier.pk).commanded == Wish.STOP, story=leg)
     wait_until(lambda: told(leg, "recording_saved"), story=leg)  # the carrier has a file, and says so

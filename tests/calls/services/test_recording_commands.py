@@ -10,7 +10,7 @@ from apps.calls import adapters, tasks
 from apps.calls.carriers.base import CarrierError, Fault
 from apps.calls.models import Recording
 from apps.calls.models.recording import Wish
-from apps.calls.services import recording_commands, recordings, transfers
+from apps.calls.services import recording_commands, recording_erasure, recordings, transfers
 from apps.core import breaker
 from tests.factories.calls import make_leg
 from tests.factories.sounds import tone, wav_file
@@ -169,7 +169,7 @@ def test_what_could_not_be_paused_is_stopped_and_not_kept(line, leg, worker):
 
 def test_who_refuses_is_recorded_no_more_and_what_comes_later_is_not_kept(line, leg, worker):
     worker(recording_commands.want, leg.call_id, Wish.RECORD)
-    worker(recordings.refuse_recording, leg.call_id)
+    worker(recording_erasure.refuse_recording, leg.call_id)
     assert line.heard == ["start", "stop"]
     assert keep(leg) is None
     assert set(Recording.objects.filter(call=leg.call).values_list("source", "state", "erased_why")) == {
@@ -182,10 +182,10 @@ def test_who_refuses_is_recorded_no_more_and_what_comes_later_is_not_kept(line, 
 
 def test_who_refuses_before_it_begins_is_not_recorded_at_all(line, leg, worker):
     recording_commands.want(leg.call_id, Wish.RECORD)
-    worker(recordings.refuse_recording, leg.call_id)
+    worker(recording_erasure.refuse_recording, leg.call_id)
     assert line.heard == []
     other = make_leg("answered")
-    worker(recordings.refuse_recording, other.call_id)
+    worker(recording_erasure.refuse_recording, other.call_id)
     worker(recording_commands.want, other.call_id, Wish.RECORD)
     assert line.heard == []
 

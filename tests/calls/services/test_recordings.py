@@ -12,7 +12,7 @@ from apps.calls.media.audio import encode_pcmu
 from apps.calls.media.spool import SpoolHead
 from apps.calls.models import Call, CallEvent, Recording, RecordingPart
 from apps.calls.models.recording import ErasedWhy, PartState, RecordingSource, RecordingState
-from apps.calls.services import recordings
+from apps.calls.services import recording_erasure, recordings
 from tests.calls.media.test_mixing import Spool, frames, heard, near, tone
 from tests.factories.calls import make_call, make_leg
 
@@ -219,8 +219,8 @@ def test_a_spool_of_a_call_that_is_gone_goes_too(call, settings, storage):
 def test_who_refuses_is_erased_and_never_recorded_again(call, settings, storage, django_capture_on_commit_callbacks):
     recordings.finish_spool(spool_of(call, settings.RECORDING_SPOOL_DIR).write())
     with django_capture_on_commit_callbacks(execute=True):
-        recordings.refuse_recording(call.pk)
-        recordings.refuse_recording(call.pk)
+        recording_erasure.refuse_recording(call.pk)
+        recording_erasure.refuse_recording(call.pk)
     recording = Recording.objects.get()
     assert (recording.state, recording.erased_why, recording.name) == ("erased", "refused", "")
     assert recording.deleted_at is not None
@@ -234,7 +234,7 @@ def test_who_refuses_is_erased_and_never_recorded_again(call, settings, storage,
 
 
 def test_a_refusal_before_the_first_word_is_kept_too(call):
-    recordings.refuse_recording(call.pk)
+    recording_erasure.refuse_recording(call.pk)
     assert recordings.is_refused(call.pk)
 
 
@@ -283,7 +283,7 @@ def test_a_carrier_s_recording_is_kept_once(call, tmp_path):
     assert (recording, recording.size) == (kept[0], 3)
     with recordings.files().open(recording.name) as file:
         assert file.read() == b"abc"
-    recordings.refuse_recording(call.pk)
+    recording_erasure.refuse_recording(call.pk)
     assert (
         recordings.keep_carrier_recording(call.pk, reference="RE2", started_at=started_at, duration_ms=1, chunks=[b"x"])
         is None
